@@ -1,0 +1,78 @@
+"""The words behind every small integer, in the order of ``src/llmfit/codes.pxd``. Imports nothing.
+
+Each table is a tuple of wire ids; where a label differs from the id it stands beside it in ``LABELS``.
+"""
+
+FIT_LEVELS = ("too_tight", "marginal", "good", "perfect")
+RUN_MODES = ("gpu", "tensor_parallel", "moe_offload", "cpu_offload", "cpu_only")
+RUNTIMES = ("llamacpp", "mlx", "vllm")
+USE_CASES = ("general", "coding", "reasoning", "chat", "multimodal", "embedding")
+ATTENTIONS = (
+    "full", "sliding", "mla", "hybrid_linear", "hybrid_linear_mla", "hybrid_ssm", "hybrid_conv", "ssm", "sparse",
+    "compressed_sparse", "encoder", "encoder_decoder", "",
+)  # fmt: skip
+LINEAR_KINDS = ("", "gated_delta_net", "kda", "lightning", "mamba1", "mamba2", "rwkv7", "short_conv")
+FORMATS = (
+    "bf16", "fp8", "mxfp8", "nvfp4", "mxfp4", "awq", "gptq", "autoround", "int", "bnb", "exl2", "exl3", "mlx",
+    "gguf", "onnx",
+)  # fmt: skip
+ORIGINS = ("official", "quantized", "community")
+ROLES = ("generator", "embedding", "reranker", "guard", "reward", "ocr", "translation")
+TUNINGS = ("base", "instruct", "reasoning", "unknown")
+CONFIDENCES = ("low", "medium", "high", "measured")
+METHODS = ("roofline", "offload_roofline", "cpu_roofline", "backend_default", "measured")
+CACHE_TYPES = ("f16", "q8_0", "q4_0")
+SORT_KEYS = ("score", "tps", "params", "mem", "ctx", "date", "use_case")
+BLOCKERS = (
+    "", "too_big", "needs_nvidia", "needs_vllm_gpu", "needs_apple", "needs_exllama", "needs_onnx", "not_for_runtime",
+    "wrong_quant",
+)  # fmt: skip
+BACKENDS = ("cuda", "rocm", "metal", "vulkan", "sycl", "cpu", "ascend")
+CAPABILITIES = ("tool_use", "vision", "audio", "reasoning", "embedding")
+
+LABELS = {
+    "fit_level": ("Too Tight", "Marginal", "Good", "Perfect"),
+    "run_mode": ("GPU", "TP", "MoE", "CPU+GPU", "CPU"),
+    "runtime": ("llama.cpp", "MLX", "vLLM"),
+    "use_case": ("General", "Coding", "Reasoning", "Chat", "Multimodal", "Embedding"),
+    "confidence": ("Low", "Medium", "High", "Measured"),
+}
+
+# The `use_case` phrase of a row, by main use case.
+USE_CASE_PHRASES = (
+    "General purpose text generation",
+    "Code generation and completion",
+    "Reasoning, mathematics and step-by-step problem solving",
+    "Conversation and instruction following",
+    "Multimodal: images and text",
+    "Text embedding and retrieval",
+)
+
+# What a note says; {names} are filled in by the row writer (src/llmfit/rows.pxd), which knows only these names.
+NOTES = {
+    "context_capped": "estimated at {context} tokens of context; the model takes {window} (max_context raises it)",
+    "window_unknown": "the model's context window is not known; {context} tokens are assumed",
+    "shape_unknown": "the model's shape is not known: memory is a safe upper bound",
+    "cache_bound": "this kind of attention is not modelled exactly: the cache is an upper bound",
+    "split_layers": "layers are split over {devices} GPUs",
+    "tensor_parallel": "tensor parallel over {devices} GPUs",
+    "experts_in_ram": "{offloaded} GiB of experts lie in system RAM",
+    "layers_in_ram": "{offloaded} GiB of layers lie in system RAM",
+    "cpu_only": "runs from system RAM on the CPU alone",
+    "bandwidth_unknown": "memory bandwidth is not known: the speed is a default of the backend",
+    "heavy_quant": "fits only with heavy quantization: answers get visibly worse",
+    "tight_memory": "leaves almost no memory free",
+    "slow": "slower than a comfortable reading speed",
+    "convert": "no GGUF repository is known: the weights must be converted first",
+    "embedding": "an embedding model reads text: prefill_tps is the speed that counts",
+    "encoder_decoder": "an encoder-decoder model: its generation cache is not modelled",
+    "community": "a community fine-tune or re-upload; quality is not measured",
+    "too_big": "needs {missing} GiB more memory than is free",
+    "needs_nvidia": "this format runs on NVIDIA GPUs under vLLM only",
+    "needs_vllm_gpu": "this format needs a GPU that vLLM supports",
+    "needs_apple": "MLX runs on Apple silicon only",
+    "needs_exllama": "this format runs in ExLlama only, which llmfit does not plan for",
+    "needs_onnx": "ONNX files do not run in an LLM runtime that llmfit plans for",
+    "not_for_runtime": "the requested runtime cannot run this model on this machine",
+    "wrong_quant": "this repository does not hold the requested quantization",
+}

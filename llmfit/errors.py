@@ -1,0 +1,20 @@
+"""Every error that a user may see. Each says what was wrong and what is allowed, in one line."""
+
+
+class LlmfitError(Exception):
+    """Base of all errors that reach a user as one line; never a bug in llmfit itself."""
+
+
+class BadParam(LlmfitError):
+    """A parameter has a value that is not allowed (HTTP 400, exit status 2).
+
+    ``str(error)`` is the whole message: the parameter, what was wrong, what is allowed.
+    """
+
+
+class UnknownModel(LlmfitError):
+    """A model was asked for by its exact id and the catalog has none of that id (HTTP 404)."""
+
+
+class CatalogError(LlmfitError):
+    """The packed catalog is missing, damaged or of another version, or its text data is bad."""

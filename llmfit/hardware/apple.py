@@ -1,0 +1,66 @@
+"""Apple GPUs: a pure reading of `sysctl`, `ioreg` and, where the latter does not know, `system_profiler`."""
+
+from __future__ import annotations
+
+import re
+
+from llmfit.hardware.lookup import Hints, resolve
+from llmfit.hardware.memory import read_memory
+from llmfit.hardware.source import Source
+from llmfit.hardware.whatif import unified_share
+from llmfit.machine import Device
+from llmfit.tables import Tables
+
+MIB = 1 << 20
+
+
+def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
+    """The GPU of an Apple chip; nothing on other systems and on Macs with another CPU."""
+    if source.platform().os != "macos":
+        return [], []
+    chip = _sysctl(source, "machdep.cpu.brand_string")
+    cores = _number(r'"gpu-core-count"\s*=\s*(\d+)', _run(source, "ioreg", "-rc", "AGXAccelerator"))
+    if not re.match(r"Apple M\d", chip) or cores is None:  # under Rosetta the name is "VirtualApple"
+        profile = _run(source, "system_profiler", "SPDisplaysDataType", "-json")  # takes up to two seconds
+        named = re.search(r'"sppci_model"\s*:\s*"(Apple M[^"]+)"', profile)
+        chip = named[1] if named else chip
+        cores = cores or _number(r'"sppci_cores"\s*:\s*"(\d+)"', profile)
+    if "Apple" not in chip:
+        return [], []
+    memory = read_memory(source)
+    match = resolve(chip, tables, "apple", Hints(memory_mib=memory.total_bytes / MIB, gpu_cores=cores))
+    warnings = [f"Apple: {chip}: {match.warning}"] if match.warning else []
+    row = match.row
+    if row is None:
+        warnings.append(f"Apple: {chip} is not in the accelerator table: its bandwidth and speed are unknown")
+    limit = int(_number(r"(\d+)", _sysctl(source, "iogpu.wired_limit_mb")) or 0) * MIB
+    total = limit or int(memory.total_bytes * unified_share("apple", memory.total_bytes))
+    share = cores / max(row.gpu_cores) if row and row.gpu_cores and cores else 1.0
+    device = Device(
+        name=chip,
+        vendor="apple",
+        backend="metal",
+        total_bytes=min(total, memory.total_bytes),
+        free_bytes=min(total, memory.available_bytes),
+        unified=True,
+        arch=row.arch if row else None,
+        bandwidth_gbps=row.memory_bandwidth_gbps if row else None,
+        bandwidth_source="table" if row and row.memory_bandwidth_gbps else None,
+        fp32_tflops=round(row.fp32_tflops * share, 2) if row and row.fp32_tflops else None,
+        fp16_tflops=round(row.fp16_tflops * share, 2) if row and row.fp16_tflops else None,
+    )
+    return [device], warnings
+
+
+def _sysctl(source: Source, name: str) -> str:
+    return _run(source, "sysctl", "-n", name).strip()
+
+
+def _run(source: Source, *argv: str) -> str:
+    output = source.command(*argv)
+    return output.stdout if output is not None and output.status == 0 else ""
+
+
+def _number(pattern: str, text: str) -> int | None:
+    found = re.search(pattern, text)
+    return int(found[1]) if found else None

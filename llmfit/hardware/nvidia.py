@@ -1,0 +1,217 @@
+"""NVIDIA GPUs: a pure reading of an NVML snapshot, or of what `nvidia-smi` prints where NVML is unusable."""
+
+from __future__ import annotations
+
+import re
+
+from llmfit.hardware.lookup import Hints, Match, nominal_mib, resolve
+from llmfit.hardware.memory import Memory, read_memory
+from llmfit.hardware.nvml import TIMEOUT, NvmlDevice, NvmlSnapshot
+from llmfit.hardware.smi import read_smi
+from llmfit.hardware.source import Source
+from llmfit.hardware.visibility import apply_visible
+from llmfit.machine import Device
+from llmfit.tables import Accelerator, Tables
+
+MIB = 1 << 20
+TABLE_MARGIN = 1.02  # a driver's bandwidth above this share of the table's is a clock that is never reached
+MIG_MEMORY_SLICES = 8
+MIG_COMPUTE_SLICES = 7
+ARCH_OF_MAJOR = {5: "maxwell", 6: "pascal", 7: "volta", 8: "ampere", 9: "hopper"}
+ARCH_OF_BOTH = {(7, 5): "turing", (8, 9): "ada"}
+REASONS = {
+    TIMEOUT: "the driver did not answer within 2 s",
+    "NVML_ERROR_LIBRARY_NOT_FOUND": "libnvidia-ml is not found (a container needs the NVIDIA runtime)",
+    "NVML_ERROR_DRIVER_NOT_LOADED": "the kernel driver is not loaded",
+    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "driver and library are of different versions (updated: reboot)",
+    "NVML_ERROR_NO_PERMISSION": "this user may not ask the driver",
+    "BINDING_NOT_INSTALLED": "the Python package nvidia-ml-py is not installed",
+}
+
+
+def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
+    """All NVIDIA GPUs in PCI order, and one warning for each thing that could not be read."""
+    board = source.text("/proc/device-tree/model") or ""
+    if not has_driver(source) and "jetson" not in board.lower():
+        return [], []
+    warnings: list[str] = []
+    snapshot = source.nvml()
+    if snapshot.error:
+        snapshot = _without_nvml(source, snapshot.error, resolve(board, tables, "nvidia"), warnings)
+    memory = read_memory(source)
+    devices: list[Device] = []
+    parents: list[int] = []
+    for index, device in enumerate(snapshot.devices):
+        found = _read_device(device, board, memory, tables, warnings)
+        devices += found
+        parents += [index] * len(found)
+    by_index = re.search(r"(?:^|,)\s*\d", source.env("CUDA_VISIBLE_DEVICES") or "") is not None
+    differ = len({device.name for device in devices}) > 1  # CUDA's own order puts the fastest first
+    if by_index and differ and source.env("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        warnings.append("CUDA_VISIBLE_DEVICES: indices are read in PCI order; UUIDs would be unambiguous")
+    return apply_visible(source, "CUDA_VISIBLE_DEVICES", devices, parents, warnings), warnings
+
+
+def has_driver(source: Source) -> bool:
+    """Whether a driver can exist here: else NVML is not even loaded."""
+    if source.platform().os == "windows" or source.names("/proc/driver/nvidia"):
+        return True
+    if any(re.fullmatch(r"nvidia(?:\d+|ctl)", name) for name in source.names("/dev")):
+        return True
+    return any(name.startswith(("libnvidia-ml", "nvidia-smi")) for name in source.names("/usr/lib/wsl/lib"))
+
+
+def _without_nvml(source: Source, error: str, board: Match, warnings: list[str]) -> NvmlSnapshot:
+    """`nvidia-smi`, unless it would hang as NVML did; else the board, if the GPU is part of one."""
+    reason = REASONS.get(error, f"NVML failed: {error}")
+    snapshot = NvmlSnapshot(error=error) if error == TIMEOUT else read_smi(source)
+    if snapshot.devices:
+        warnings.append(f"NVIDIA: {reason}; read through nvidia-smi instead")
+    elif board.row is not None and board.row.unified:
+        warnings.append(f"NVIDIA: {reason}; the GPU is known by the board's name alone")
+        return NvmlSnapshot(devices=(NvmlDevice(name=board.row.name),))
+    elif source.platform().os != "windows" or error not in REASONS:  # there, no library just means no GPU
+        models = _models(source)
+        named = f" ({', '.join(models)})" if models else ""
+        warnings.append(f"NVIDIA: {reason}; no NVIDIA GPU is counted{named}")
+    return snapshot
+
+
+def _models(source: Source) -> list[str]:
+    """Models that the kernel driver lists: visible even where the library is not."""
+    folder = "/proc/driver/nvidia/gpus"
+    texts = (source.text(f"{folder}/{entry}/information") or "" for entry in source.names(folder))
+    found = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in texts)
+    return [match[1].strip() for match in found if match]
+
+
+def _read_device(device: NvmlDevice, board: str, memory: Memory, tables: Tables, warnings: list[str]) -> list[Device]:
+    name = device.name
+    if not name:
+        reason = next(iter(device.errors.values()), "no name")
+        warnings.append(f"NVIDIA: a GPU could not be read and is not counted: {reason}")
+        return []
+    match = _match(device, name, board, memory, tables)
+    row = match.row
+    if match.warning:
+        warnings.append(f"NVIDIA: {name}: {match.warning}")
+    if row is None:
+        warnings.append(f"NVIDIA: {name} is not in the accelerator table: its compute speed is unknown")
+    total, free = _memory(device, match, memory, warnings)
+    if total is None or free is None:
+        return []
+    bandwidth, origin = _bandwidth(device, row)
+    if bandwidth is None:
+        warnings.append(f"NVIDIA: the memory bandwidth of {name} is unknown")
+    capability = device.compute_capability
+    known = Device(
+        name=name,
+        vendor="nvidia",
+        backend="cuda",
+        total_bytes=total,
+        free_bytes=min(free, total),
+        unified=row is not None and row.unified,
+        arch=row.arch if row else _arch(capability),
+        compute_capability=_number(capability) or (row.compute_capability if row else None),
+        bandwidth_gbps=bandwidth,
+        bandwidth_source=origin,
+        fp32_tflops=row.fp32_tflops if row else None,
+        fp16_tflops=row.fp16_tflops if row else None,
+        pci_address=_pci(device.pci),
+        uuid=device.uuid,
+    )
+    return _mig(device, known, warnings) if device.mig_mode else [known]
+
+
+def _match(device: NvmlDevice, name: str, board: str, memory: Memory, tables: Tables) -> Match:
+    mib = device.memory_total / MIB if device.memory_total else None
+    if _is_vgpu(name) or device.mig_mode:
+        mib = None  # the profile's size, not the card's
+    hints = Hints(memory_mib=mib, bus_bits=device.bus_bits, mem_clock_mhz=device.mem_clock_mhz)
+    match = resolve(name, tables, "nvidia", hints)
+    if any(row.unified for row in match.candidates):  # a Jetson's driver names the chip, its board the product
+        host = Hints(memory_mib=memory.host_total_bytes / MIB)
+        named = resolve(board, tables, "nvidia", host)
+        match = named if named.row and named.row.unified else resolve(name, tables, "nvidia", host)
+    return match
+
+
+def _memory(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str]) -> tuple[int | None, int | None]:
+    """Total and free bytes; (None, None) drops the device, with a warning."""
+    if match.row is not None and match.row.unified:
+        return memory.total_bytes, memory.available_bytes
+    if device.memory_total:
+        return device.memory_total, device.memory_total if device.memory_free is None else device.memory_free
+    error = device.errors.get("memory", "no answer")
+    mib = nominal_mib(match.row, match.memory_gb) if match.row else None
+    if "permission" in error.lower() and mib:
+        warnings.append(f"NVIDIA: the memory of {device.name} may not be read; its nominal size is assumed free")
+        return int(mib * MIB), int(mib * MIB)
+    warnings.append(f"NVIDIA: the memory of {device.name} could not be read ({error}); it is not counted")
+    return None, None
+
+
+def _bandwidth(device: NvmlDevice, row: Accelerator | None) -> tuple[float | None, str | None]:
+    """GB/s and where it is from: double data rate x bus width, capped by the table."""
+    table = row.memory_bandwidth_gbps if row else None
+    if device.mem_clock_mhz and device.bus_bits and not (row and row.unified):
+        driver = 2 * device.mem_clock_mhz * device.bus_bits / 8 / 1000
+        if table is None or driver <= TABLE_MARGIN * table:
+            return round(driver, 1), "driver"
+    return table, "table" if table else None
+
+
+def _mig(device: NvmlDevice, parent: Device, warnings: list[str]) -> list[Device]:
+    """The MIG devices in place of their parent, each with its share of memory bandwidth and compute."""
+    parts = []
+    for part in device.mig:
+        if not part.memory_total:
+            warnings.append(f"NVIDIA: the memory of {part.name or 'a MIG device'} could not be read")
+            continue
+        profile = re.search(r"\b(\d)g\.\d+gb", part.name or "")
+        slices = min(max(round(MIG_MEMORY_SLICES * part.memory_total / parent.total_bytes), 1), MIG_MEMORY_SLICES)
+        compute = (int(profile[1]) if profile else min(slices, MIG_COMPUTE_SLICES)) / MIG_COMPUTE_SLICES
+        parts.append(
+            Device(
+                name=part.name or f"{parent.name} MIG",
+                vendor="nvidia",
+                backend="cuda",
+                total_bytes=part.memory_total,
+                free_bytes=part.memory_total if part.memory_free is None else part.memory_free,
+                arch=parent.arch,
+                compute_capability=parent.compute_capability,
+                bandwidth_gbps=_share(parent.bandwidth_gbps, slices / MIG_MEMORY_SLICES),
+                bandwidth_source=parent.bandwidth_source,
+                fp32_tflops=_share(parent.fp32_tflops, compute),
+                fp16_tflops=_share(parent.fp16_tflops, compute),
+                pci_address=parent.pci_address,
+                uuid=part.uuid,
+            )
+        )
+    if not parts:
+        warnings.append(f"NVIDIA: MIG is on for {parent.name}, but no MIG device can be used; it is not counted")
+    return parts
+
+
+def _share(value: float | None, share: float) -> float | None:
+    return None if value is None else round(value * share, 2)
+
+
+def _is_vgpu(name: str) -> bool:
+    return re.search(r"-\d+[abcq]$", name.lower()) is not None
+
+
+def _arch(capability: tuple[int, int] | None) -> str | None:
+    if capability is None:
+        return None
+    major = ARCH_OF_MAJOR.get(capability[0], "blackwell" if 10 <= capability[0] <= 12 else None)
+    return ARCH_OF_BOTH.get(capability, major)
+
+
+def _number(capability: tuple[int, int] | None) -> float | None:
+    return float(f"{capability[0]}.{capability[1]}") if capability else None
+
+
+def _pci(address: str | None) -> str | None:
+    """`00000000:01:00.0` as the kernel writes it: `0000:01:00.0`."""
+    return address[-12:].lower() if address else None

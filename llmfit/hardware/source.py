@@ -1,0 +1,165 @@
+"""Where probes read from: this computer, or a folder recorded on another one.
+
+A replay folder holds ``files/<absolute path>`` for text files, and beside it, each optional,
+``commands.json`` (``{"argv joined by blanks": {"status": 0, "stdout": "..."}}``), ``env.json``,
+``nvml.json`` (:class:`llmfit.hardware.nvml.NvmlSnapshot`) and ``psutil.json`` (:class:`Facts`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from llmfit.hardware.nvml import NvmlSnapshot, collect
+
+COMMAND_SECONDS = 2.0
+MAX_FILE_BYTES = 4 << 20
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What a command printed, and its exit status."""
+
+    status: int
+    stdout: str
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operating system's interfaces say where there is no /proc. RAM in bytes."""
+
+    os: str = "linux"  # linux, macos, windows
+    arch: str = "x86_64"  # as uname prints it
+    affinity: tuple[int, ...] | None = None  # logical CPUs that this process may use
+    physical_cores: int | None = None
+    logical_cores: int | None = None
+    ram_total_bytes: int | None = None
+    ram_available_bytes: int | None = None
+
+
+class Source(Protocol):
+    """All that a probe may ask. Nothing here raises: what cannot be read is absent."""
+
+    def text(self, path: str) -> str | None:
+        """A text file, without its trailing newline and NULs; None where it cannot be read."""
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """The sorted entries of a folder; empty where there is none."""
+
+    def command(self, *argv: str) -> Output | None:
+        """Runs a fixed command, never a shell, for two seconds at most; None if it did not finish."""
+
+    def env(self, name: str) -> str | None:
+        """An environment variable."""
+
+    def nvml(self) -> NvmlSnapshot:
+        """What NVIDIA's management library says; takes two seconds at most."""
+
+    def platform(self) -> Facts:
+        """Operating system, architecture and affinity (cheap)."""
+
+    def psutil(self) -> Facts:
+        """The same with cores and RAM."""
+
+
+class LiveSource:
+    """This computer."""
+
+    def text(self, path: str) -> str | None:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read(MAX_FILE_BYTES).rstrip("\0\n")
+        except OSError:
+            return None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(os.listdir(folder)))
+        except OSError:
+            return ()
+
+    def command(self, *argv: str) -> Output | None:
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return Output(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+    def env(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+    def nvml(self) -> NvmlSnapshot:
+        return collect()
+
+    def platform(self) -> Facts:
+        names = {"darwin": "macos", "win32": "windows"}
+        if sys.platform == "win32":
+            arch = os.environ.get("PROCESSOR_ARCHITECTURE", "")
+        else:
+            arch = os.uname().machine
+        allowed = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else None
+        return Facts(os=names.get(sys.platform, "linux"), arch=arch, affinity=allowed)
+
+    def psutil(self) -> Facts:
+        import psutil  # type: ignore[import-untyped]
+
+        memory = psutil.virtual_memory()
+        return msgspec.structs.replace(
+            self.platform(),
+            physical_cores=psutil.cpu_count(logical=False),
+            logical_cores=psutil.cpu_count(),
+            ram_total_bytes=memory.total,
+            ram_available_bytes=memory.available,
+        )
+
+
+class ReplaySource:
+    """A recorded computer; the module's docstring describes the folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._commands: dict[str, Output] = self._json("commands.json", dict[str, Output], {})
+        self._env: dict[str, str] = self._json("env.json", dict[str, str], {})
+        no_library = NvmlSnapshot(error="NVML_ERROR_LIBRARY_NOT_FOUND")
+        self._nvml: NvmlSnapshot = self._json("nvml.json", NvmlSnapshot, no_library)
+        self._facts: Facts = self._json("psutil.json", Facts, Facts())
+
+    def _json(self, name: str, kind: Any, default: Any) -> Any:
+        path = self._folder / name
+        return msgspec.json.decode(path.read_bytes(), type=kind) if path.exists() else default
+
+    def _path(self, path: str) -> Path:
+        return self._folder / "files" / path.lstrip("/")
+
+    def text(self, path: str) -> str | None:
+        try:
+            return self._path(path).read_text(encoding="utf-8", errors="replace").rstrip("\0\n")
+        except OSError:
+            return None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(entry.name for entry in self._path(folder).iterdir()))
+        except OSError:
+            return ()
+
+    def command(self, *argv: str) -> Output | None:
+        return self._commands.get(" ".join(argv))
+
+    def env(self, name: str) -> str | None:
+        return self._env.get(name)
+
+    def nvml(self) -> NvmlSnapshot:
+        return self._nvml
+
+    def platform(self) -> Facts:
+        return self._facts
+
+    def psutil(self) -> Facts:
+        return self._facts

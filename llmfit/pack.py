@@ -1,0 +1,359 @@
+"""Text tables in, one binary catalog out: ``python -m llmfit.pack SRC_DATA OUT``.
+
+The build runs this, and so does anything that refreshes a catalog later. It checks every table, joins the shapes of
+hybrids, keeps one copy of each distinct shape, encodes the constant part of every row, and is deterministic: the same
+text gives the same bytes. Bad data is refused with ``file:line: message``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from array import array
+from pathlib import Path
+
+import msgspec
+
+from llmfit import codes, records
+from llmfit.errors import CatalogError
+from llmfit.shapes import GgufSource, RowFacts
+from llmfit.tables import Accelerator, CpuFamily, read_csv
+
+FORMAT_VERSION = 1
+
+# Columns of the two matrices, in the order in which _core.pyx reads them.
+SHAPE_COLUMNS = (
+    "params", "active", "n_layers", "hidden", "vocab", "n_heads", "n_kv_heads", "head_dim", "v_head_dim",
+    "full_kv_heads", "full_head_dim", "moe_intermediate", "n_experts", "n_experts_active", "n_dense_layers", "window",
+    "n_full", "n_window", "kv_lora_rank", "rope_head_dim", "n_linear", "linear_kind", "ssm_inner", "ssm_state",
+    "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
+    "gguf", "mlx", "tp_sizes",
+)  # fmt: skip
+ROW_COLUMNS = (
+    "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
+    "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
+    "context_length",
+)  # fmt: skip
+# Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
+GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
+
+
+Form = tuple[str, float, bool]
+
+
+class FixedQuant(msgspec.Struct, frozen=True):
+    """One quantization as the kernel knows it; `runtime` is an index of codes.RUNTIMES or -1."""
+
+    name: str
+    runtime: int
+    body_bits: float
+    expert_bits: float
+    output_bits: float
+    embedding_bits: float
+    nameonly_bits: float
+    loss_bits: float
+    speed_logit: float
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """The whole catalog. Matrices are float64, native byte order, one column after the other."""
+
+    format_version: int
+    version: str
+    digest: str
+    n_shapes: int
+    n_rows: int
+    shapes: memoryview
+    rows: memoryview
+    row_json: memoryview  # the constant part of every row, without its closing brace
+    row_json_ends: memoryview  # uint32
+    search: memoryview  # lower-case search text of every row, fields apart by NUL
+    search_ends: memoryview
+    ids: memoryview
+    id_ends: memoryview
+    gguf: memoryview  # the preferred GGUF repository of every row, or nothing
+    gguf_ends: memoryview
+    providers: list[str]
+    licenses: list[str]
+    quants: list[FixedQuant]
+    ladders: list[list[int]]  # by runtime: indices of quants, best first
+    mxfp4: int
+    policy: dict[str, float]
+    use_cases: list[records.UseCase]
+    quality: list[records.Quality]
+    engines: msgspec.Raw
+    prefill: msgspec.Raw
+    accelerators: msgspec.Raw
+    cpus: msgspec.Raw
+
+
+def size_label(model: records.Model) -> str:
+    """``7B``, ``8x7B``, ``30B-A3B`` as the name states it, else the count: ``70.6B``, ``596M``."""
+    if model.nominal_size:
+        return model.nominal_size
+    if model.params_total >= 999.5e6:
+        return f"{model.params_total / 1e9:.1f}".removesuffix(".0") + "B"
+    return f"{model.params_total / 1e6:.0f}M"
+
+
+def tp_sizes(model: records.Model) -> tuple[int, ...]:
+    """Device counts from 2 that divide the heads, with the KV heads divided or repeated evenly; () if unknown.
+
+    An MLA cache is one latent vector that every device repeats, so only the heads matter there.
+    """
+    heads, kv = model.n_heads, model.n_kv_heads
+    if not heads or not kv:
+        return ()
+    if model.kv_lora_rank:
+        kv = 1
+    return tuple(n for n in range(2, heads + 1) if heads % n == 0 and (kv % n == 0 or n % kv == 0))
+
+
+def row_facts(model: records.Model) -> RowFacts:
+    """The constant part of the row."""
+    capabilities = tuple(name for name in codes.CAPABILITIES if name in model.capabilities)
+    return RowFacts(
+        name=model.id,
+        provider=model.provider,
+        parameter_count=size_label(model),
+        params_b=model.params_total / 1e9,
+        context_length=model.context_length or 0,
+        use_case=codes.USE_CASE_PHRASES[codes.USE_CASES.index(model.use_case)],
+        release_date=model.release_date,
+        is_moe=model.n_experts > 1 or model.params_active is not None,
+        gguf_sources=tuple(GgufSource(repo, repo.split("/")[0]) for repo in model.gguf_repos),
+        capabilities=capabilities,
+        capability_ids=capabilities,
+        license=model.license,
+        supports_tp=tp_sizes(model),
+        ollama_name=model.ollama_tag,
+        base_model=model.base_id,
+        origin=model.origin,
+    )
+
+
+def search_text(model: records.Model) -> str:
+    """What `search` looks through: name, provider, size, use case phrase, category label; lower case, NUL between."""
+    index = codes.USE_CASES.index(model.use_case)
+    fields = (model.id, model.provider, size_label(model), codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index])
+    return "\0".join(fields).lower() + "\0"
+
+
+def cache_layers(model: records.Model, architecture: records.Architecture | None) -> tuple[int, int]:
+    """Layers with a cache of their own: (growing with the context, bounded by the window).
+
+    Layers that share another's cache (Gemma 3n, Gemma 4 E) are the last ones; where the full-attention layers lie is
+    known from the architecture, else they are taken to be spread evenly.
+    """
+    full = model.n_full_attn_layers
+    if model.attention in ("encoder", "encoder_decoder", "ssm"):
+        return 0, 0
+    if full is None:
+        full = model.n_layers
+    window = max(model.n_layers - full, 0) if model.attention == "sliding" else 0
+    if model.kv_shared_layers and model.n_layers:
+        own = model.n_layers - model.kv_shared_layers
+        if architecture and architecture.full_attention_layers:
+            full = sum(1 for layer in architecture.full_attention_layers if layer < own)
+        else:
+            full = -(-full * own // model.n_layers)
+        window = own - full
+    return full, window
+
+
+def gguf_forms(model: records.Model) -> int:
+    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 whatever the label (gpt-oss)."""
+    if model.format in ("bf16", "gguf"):
+        return 1
+    if model.origin != "official":
+        return 0
+    if model.format == "mxfp4" and model.model_type == "gpt_oss":
+        return 2
+    return 1 if model.format in ("fp8", "mxfp8", "mxfp4", "int") and (model.gguf_repos or model.format == "fp8") else 0
+
+
+def quants_of(
+    ladder: list[records.Quant], formats: dict[str, records.FixedFormat], models: list[records.Model]
+) -> dict[Form, FixedQuant]:
+    """All quantizations by (format, bits): the ladders first, then every fixed format at every number of bits in use."""
+    found: dict[Form, FixedQuant] = {}
+    for quant in ladder:
+        found[quant.name, 0.0, True] = FixedQuant(
+            quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
+            quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
+        )  # fmt: skip
+    for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
+        form, bits = formats[key[0]], key[1]
+        body = bits + form.scale_bits
+        rest = form.rest_bits or body
+        runtime = codes.RUNTIMES.index(form.runtime) if form.runtime != "none" else -1
+        found[key] = FixedQuant(
+            form.label.replace("{bits}", f"{bits:g}"), runtime, rest if form.body_is_experts and key[2] else body, body, rest, rest,
+            body + 0.35, bits + 0.5 if bits < 16 else 16, form.speed_logit,
+        )  # fmt: skip
+    return found
+
+
+def own_form(model: records.Model, formats: dict[str, records.FixedFormat]) -> Form | None:
+    """(format, bits, is it a mixture of experts) of the files in a repository; None where they are GGUF of any kind."""
+    if model.format == "gguf":
+        return None
+    if model.format == "bf16":
+        return "BF16", 0.0, True
+    form = formats[model.format]
+    return model.format, float(model.bits or form.default_bits), model.n_experts > 1 or not form.body_is_experts
+
+
+def quality_year(date: str | None, undated: float) -> float:
+    """Release date as a year with a fraction: year + (month - 0.5) / 12."""
+    return int(date[:4]) + (int(date[5:7]) - 0.5) / 12 if date else undated
+
+
+def column_major(rows: list[tuple[float, ...]], columns: tuple[str, ...]) -> memoryview:
+    matrix = array("d")
+    for index in range(len(columns)):
+        matrix.extend(row[index] for row in rows)
+    return memoryview(matrix.tobytes())
+
+
+def blob(pieces: list[bytes]) -> tuple[memoryview, memoryview]:
+    """The pieces in one run, and where each ends."""
+    ends, total = array("I"), 0
+    for piece in pieces:
+        total += len(piece)
+        ends.append(total)
+    return memoryview(b"".join(pieces)), memoryview(ends.tobytes())
+
+
+def shape_row(
+    model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
+    formats: dict[str, records.FixedFormat],
+) -> tuple[float, ...]:
+    """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
+    full, window = cache_layers(model, architecture)
+    form = own_form(model, formats)
+    linear = architecture or records.Architecture(id="", model_type="")
+    caches = model.attention not in ("encoder", "encoder_decoder", "ssm")
+    by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0
+    kv_unknown = caches and not by_latent and not (full + window and model.n_kv_heads and model.head_dim)
+    is_moe = model.n_experts > 1 or model.params_active is not None
+    # without a known shape of its own a latent cache is bounded like any other
+    attention = model.attention if not kv_unknown or not model.attention.endswith("mla") else ""
+    return (
+        model.params_text, min(model.params_active or model.params_text, model.params_text), model.n_layers,
+        model.hidden_size, model.vocab_size, model.n_heads, model.n_kv_heads, model.head_dim, model.v_head_dim,
+        model.full_kv_heads, model.full_head_dim, model.moe_intermediate_size, model.n_experts, model.n_experts_active,
+        model.n_dense_layers, model.sliding_window, full, window, model.kv_lora_rank, model.rope_head_dim,
+        linear.n_linear_layers, codes.LINEAR_KINDS.index(linear.linear_kind), linear.ssm_inner, linear.ssm_state,
+        linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
+        codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
+        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), model.format == "bf16",
+        sum(1 << n for n in tp_sizes(model) if n < 50),
+    )  # fmt: skip
+
+
+def preferred_gguf(model: records.Model) -> str:
+    """The repository that a command names, of the known ones."""
+    order = {owner: place for place, owner in enumerate(GGUF_PREFERENCE)}
+    return min(model.gguf_repos, key=lambda repo: order.get(repo.split("/")[0], len(order)), default="")
+
+
+def pack(source: Path) -> bytes:
+    """The packed catalog of the tables in `source`; raises CatalogError with ``file:line: message``."""
+    models = read_csv(source / "models.csv", records.Model)
+    check_models(models, source)
+    architectures = {
+        (a.model_type, a.n_layers, a.hidden_size, a.attention): a
+        for a in read_csv(source / "architectures.csv", records.Architecture)
+    }
+    formats = {form.format: form for form in read_csv(source / "fixed_formats.csv", records.FixedFormat)}
+    ladder = read_csv(source / "quants.csv", records.Quant)
+    quants = quants_of(ladder, formats, models)
+    quant_index = {key: index for index, key in enumerate(quants)}
+    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
+
+    shapes: dict[tuple[float, ...], int] = {}
+    rows = []
+    by_id = {model.id: model for model in models}
+    groups = {key: index for index, key in enumerate(sorted({m.base_id or m.id for m in models}))}
+    providers = {key: index for index, key in enumerate(sorted({m.provider for m in models}))}
+    licenses = {key: index for index, key in enumerate(sorted({m.license for m in models if m.license}))}
+    name_rank = {name: rank for rank, name in enumerate(sorted(by_id))}
+    for model in models:
+        key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
+        shape = shape_row(model, architectures.get(key), quant_index, formats)
+        base = by_id.get(model.base_id or "")
+        date = base.release_date if base and base.release_date else model.release_date
+        capable = set(model.capabilities)
+        rows.append((
+            shapes.setdefault(shape, len(shapes)), codes.USE_CASES.index(model.use_case),
+            sum(1 << codes.USE_CASES.index(name) for name in model.serves), codes.ORIGINS.index(model.origin),
+            codes.ROLES.index(model.role), codes.TUNINGS.index(model.tuning), model.params_total,
+            int((model.release_date or "0").replace("-", "")), quality_year(date, policy["undated_year"]),
+            model.params_total / min(model.params_active or model.params_total, model.params_total),
+            "reasoning" in capable or model.tuning == "reasoning", model.use_case == "coding", "vision" in capable,
+            bool(re.search("distill", model.id, re.IGNORECASE)), model.origin == "community", providers[model.provider],
+            licenses[model.license] if model.license else -1, groups[model.base_id or model.id],
+            bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0,
+        ))  # fmt: skip
+    row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
+    search, search_ends = blob([search_text(model).encode() for model in models])
+    ids, id_ends = blob([model.id.encode() for model in models])
+    gguf, gguf_ends = blob([preferred_gguf(model).encode() for model in models])
+    indices = [
+        [
+            quant_index[quant.name, 0.0, True]
+            for quant in sorted(ladder, key=lambda quant: quant.ladder)
+            if quant.runtime == runtime and quant.format == ("bf16" if runtime == "mlx" else "gguf")
+        ]
+        for runtime in codes.RUNTIMES
+    ]
+
+    def table(name: str, record: type[msgspec.Struct]) -> msgspec.Raw:
+        return msgspec.Raw(msgspec.msgpack.encode(read_csv(source / name, record)))
+
+    packed = Packed(
+        format_version=FORMAT_VERSION, version=(source / "version.txt").read_text().strip(), digest="",
+        n_shapes=len(shapes), n_rows=len(models), shapes=column_major(list(shapes), SHAPE_COLUMNS),
+        rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
+        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(providers),
+        licenses=list(licenses), quants=list(quants.values()), ladders=indices,
+        mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
+        use_cases=read_csv(source / "use_cases.csv", records.UseCase),
+        quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
+        prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),
+        cpus=table("cpus.csv", CpuFamily),
+    )  # fmt: skip
+    digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
+    return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))
+
+
+def check_models(models: list[records.Model], source: Path) -> None:
+    """What no type can say: the file's order, and facts that contradict each other."""
+    last = ""
+    for line, model in enumerate(models, start=2):
+        where = f"models.csv:{line}"
+        if model.id.lower() < last:
+            raise CatalogError(f"{where}: {model.id} is out of order: sort by id, ignoring case")
+        last = model.id.lower()
+        if model.params_text > model.params_total * 1.001:
+            raise CatalogError(f"{where}: params_text is larger than params_total")
+        if model.n_experts and model.n_experts_active > model.n_experts:
+            raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
+        if model.n_kv_heads > model.n_heads > 0:
+            raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        source, target = Path(arguments[0]), Path(arguments[1])
+        target.write_bytes(pack(source))
+    except (CatalogError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,189 @@
+"""What one line of each table in ``src/data`` holds; see ``src/data/README.md`` for sources and licences."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from llmfit import codes
+
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e14)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
+RepoId = Annotated[str, msgspec.Meta(pattern=r"^[\w.+-]+(/[\w.+-]+)?$", max_length=200)]
+Words = tuple[str, ...]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One repository: who made it, what shape it has, what it is for."""
+
+    id: RepoId
+    provider: str
+    kind: Literal["original", "quant", "finetune"]
+    origin: Literal["official", "quantized", "community"]
+    base_id: RepoId | None = None
+    params_total: Positive
+    params_active: Positive | None = None
+    params_text: Positive
+    nominal_size: str = ""
+    model_type: str = ""
+    n_layers: Count = 0
+    hidden_size: Count = 0
+    n_heads: Count = 0
+    n_kv_heads: Count = 0
+    head_dim: Count = 0
+    v_head_dim: Count = 0
+    full_kv_heads: Count = 0
+    full_head_dim: Count = 0
+    intermediate_size: Count = 0
+    moe_intermediate_size: Count = 0
+    shared_intermediate_size: Count = 0
+    vocab_size: Count = 0
+    tied_embeddings: bool = False
+    n_experts: Count = 0
+    n_experts_active: Count = 0
+    n_experts_shared: Count = 0
+    n_dense_layers: Count = 0
+    attention: Literal[codes.ATTENTIONS] = ""  # type: ignore[valid-type]
+    sliding_window: Count = 0
+    n_full_attn_layers: Count | None = None
+    kv_shared_layers: Count = 0
+    kv_lora_rank: Count = 0
+    rope_head_dim: Count = 0
+    context_length: Tokens | None = None
+    release_date: Annotated[str, msgspec.Meta(pattern=r"^20[12]\d-[01]\d-[0-3]\d$")] | None = None
+    license: Annotated[str, msgspec.Meta(pattern=r"^[\w.+,-]+$")] | None = None
+    capabilities: tuple[Literal["tool_use", "vision", "audio", "reasoning", "embedding", "rerank"], ...] = ()
+    format: Literal[codes.FORMATS]  # type: ignore[valid-type]
+    bits: Annotated[float, msgspec.Meta(gt=0, le=32)] | None = None
+    use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
+    role: Literal[codes.ROLES]  # type: ignore[valid-type]
+    tuning: Literal[codes.TUNINGS]  # type: ignore[valid-type]
+    serves: tuple[Literal[codes.USE_CASES], ...] = ()  # type: ignore[valid-type]
+    ollama_tag: str | None = None
+    gguf_repos: tuple[RepoId, ...] = ()
+    facts_from: str = ""
+    params_from: str = ""
+    params_text_from: str = ""
+    date_from: str = ""
+    flags: Words = ()
+
+
+class Architecture(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the full-attention layers of a shape are, and what its linear layers keep."""
+
+    id: str
+    model_type: str
+    n_layers: Count = 0
+    hidden_size: Count = 0
+    attention: str = ""
+    full_attention_layers: tuple[int, ...] = ()
+    linear_kind: Literal[codes.LINEAR_KINDS] = ""  # type: ignore[valid-type]
+    n_linear_layers: Count = 0
+    ssm_inner: Count = 0
+    ssm_state: Count = 0
+    ssm_groups: Count = 0
+    ssm_heads: Count = 0
+    ssm_conv: Count = 0
+    q_lora_rank: Count = 0
+    qk_nope_head_dim: Count = 0
+    per_layer_embedding: Count = 0
+    moe_latent_size: Count = 0
+    example_id: str = ""
+    source: str = ""
+
+
+class Quant(msgspec.Struct, frozen=True, kw_only=True):
+    """A quantization that an unquantized original may be converted to; bits a weight by kind of tensor."""
+
+    name: str
+    runtime: Literal[codes.RUNTIMES]  # type: ignore[valid-type]
+    format: str
+    body_bits: Positive
+    expert_bits: Positive
+    output_bits: Positive
+    embedding_bits: Positive
+    nameonly_bits: Positive
+    speed_logit: float
+    loss_bits: Positive
+    ladder: int  # place in its runtime's ladder, best first
+    source: str
+
+
+class FixedFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """How a repository of a fixed format stores its weights; `{bits}` in the label is the repository's own."""
+
+    format: Literal[codes.FORMATS]  # type: ignore[valid-type]
+    label: str
+    runtime: Literal[(*codes.RUNTIMES, "none")]  # type: ignore[valid-type]
+    scale_bits: float
+    rest_bits: float  # of embedding and output; 0: like the body
+    default_bits: Positive
+    body_is_experts: bool  # the format covers the experts alone, the rest stays at rest_bits
+    speed_logit: float
+    source: str
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A runtime on a class of device: what share of the bandwidth it reaches and what it costs besides."""
+
+    engine: str
+    runtime: Literal[codes.RUNTIMES]  # type: ignore[valid-type]
+    device: str
+    eta: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    per_layer_us: Positive
+    context_mib: Positive
+    max_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    assumed_bandwidth_gbps: Positive
+    tp_layer_us: Positive
+    compute_share: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    source: str
+
+
+class Prefill(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of the dense FP16 peak that prompt processing reaches on an architecture."""
+
+    arch: str
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    source: str
+
+
+class PolicyValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A named constant and its reason."""
+
+    name: str
+    value: float
+    unit: str
+    why: str
+
+
+class UseCase(msgspec.Struct, frozen=True, kw_only=True):
+    """How a use case weighs the four score components, and what speed and context it wants."""
+
+    use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
+    quality: float
+    speed: float
+    fit: float
+    context: float
+    target_tps: Positive
+    wanted_context: Tokens
+    why: str
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """Coefficients of the ability of a model at one use case; see quality.pxd for the formula."""
+
+    use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
+    c0: float
+    size: float
+    date: float
+    size2: float
+    date2: float
+    sparsity: float
+    size_date: float
+    reasoning: float
+    coder: float
+    vision: float
+    distill: float
+    source: str

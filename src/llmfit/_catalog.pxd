@@ -1,0 +1,24 @@
+# The compiled classes that others build on.
+from llmfit.buffer cimport Text
+from llmfit.columns cimport Columns, Strings
+from llmfit.machine cimport Machine
+from llmfit.quant cimport MAX_SPEED_CLASSES
+
+cdef class Catalog:
+    cdef Columns columns
+    cdef double speed_logits[MAX_SPEED_CLASSES]
+    cdef int n_speed_classes
+    cdef list kept              # whatever the pointers in `columns` point into
+
+    cdef Text _text(self, str word)
+    cdef int _fill(self, Text* to, words) except -1
+    cdef int _open_quants(self, packed) except -1
+    cdef int _open_policy(self, packed, tuple names) except -1
+    cdef int _open_shapes(self, const double[::1] facts) except -1
+    cdef int _open_rows(self, const double[::1] facts, quality_table) except -1
+    cdef int _open_text(self, packed) except -1
+    cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *
+    cdef int _open_words(self, dict words) except -1
+
+cdef class Host:
+    cdef Machine machine

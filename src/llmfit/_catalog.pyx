@@ -1,0 +1,307 @@
+"""A catalog opened once, and a machine as the kernel sees it. Both are filled at once and then only read."""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from llmfit.buffer cimport Text
+from llmfit.codes cimport *
+from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece
+from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
+from llmfit.match cimport contains
+from llmfit.memory cimport milli_up, weights_bytes
+from llmfit.model cimport Model
+from llmfit.notes cimport MAX_PIECES, N_NOTES
+from llmfit.policy cimport Policy
+from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
+from llmfit.score cimport Quality, Row, UseCaseWeights, ability, quality_score
+
+
+cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
+    """Room for `n` things of `size` bytes, all zero."""
+    cdef void* room = calloc(n + 1, size)
+    if room == NULL:
+        raise MemoryError
+    return room
+
+
+cdef class Catalog:
+    """Facts of all models, and every number that scoring uses.
+
+    `packed` is a pack.Packed, `words` the JSON words of codes.py (llmfit/catalog.py makes them). ValueError where
+    one of them does not fit this core.
+    """
+
+    def __cinit__(self, packed, dict words, tuple policy_names):
+        self.kept = []
+        self.columns.n_rows = packed.n_rows
+        self.columns.n_shapes = packed.n_shapes
+        self._open_quants(packed)
+        self._open_policy(packed, policy_names)
+        self._open_shapes(packed.shapes.cast("d"))
+        self._open_rows(packed.rows.cast("d"), packed.quality)
+        self._open_text(packed)
+        self._open_words(words)
+
+    def __dealloc__(self):
+        free(self.columns.models)
+        free(self.columns.weights)
+        free(self.columns.rows)
+        free(self.columns.quants)
+        free(<void*>self.columns.ladder.own_runtime)
+        free(<void*>self.columns.wire.quants)
+
+    @property
+    def n_rows(self):
+        """Models in the catalog."""
+        return self.columns.n_rows
+
+    @property
+    def n_shapes(self):
+        """Distinct shapes among them: what an analysis computes."""
+        return self.columns.n_shapes
+
+    cdef Text _text(self, str word):
+        """The word as bytes that live as long as the catalog."""
+        cdef Text t
+        cdef bytes held = word.encode()
+        self.kept.append(held)
+        t.data = held
+        t.size = len(held)
+        return t
+
+    cdef int _fill(self, Text* to, words) except -1:
+        cdef int i
+        for i, word in enumerate(words):
+            to[i] = self._text(word)
+        return 0
+
+    cdef int _open_quants(self, packed) except -1:
+        cdef int i, k, n = len(packed.quants)
+        cdef list logits = sorted({q.speed_logit for q in packed.quants})
+        cdef Text* names = <Text*>zeroed(n, sizeof(Text))
+        cdef signed char* own = <signed char*>zeroed(n, 1)
+        cdef Quant* quants = <Quant*>zeroed(n, sizeof(Quant))
+        self.columns.wire.quants = names
+        self.columns.ladder.own_runtime = own
+        self.columns.quants = quants
+        if len(logits) > MAX_SPEED_CLASSES or 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
+            raise ValueError("more quantizations than the core has room for")
+        self.n_speed_classes = len(logits)
+        for i in range(self.n_speed_classes):
+            self.speed_logits[i] = logits[i]
+        for i, q in enumerate(packed.quants):
+            quants[i] = Quant(
+                q.body_bits, q.expert_bits, q.output_bits, q.embedding_bits, q.nameonly_bits, quant_loss(q.loss_bits),
+                q.runtime, logits.index(q.speed_logit),
+            )
+            own[i] = q.runtime
+            names[i] = self._text(q.name)
+        for k in range(N_RUNTIMES):
+            self.columns.ladder.size[k] = len(packed.ladders[k])
+            for i in range(self.columns.ladder.size[k]):
+                self.columns.ladder.quant[k][i] = packed.ladders[k][i]
+        self.columns.ladder.mxfp4 = packed.mxfp4
+        return 0
+
+    cdef int _open_policy(self, packed, tuple names) except -1:
+        cdef double* values = <double*>&self.columns.policy
+        cdef int i
+        if len(names) * sizeof(double) != sizeof(Policy) or set(names) != set(packed.policy):
+            raise ValueError("policy.csv and policy.pxd differ")
+        for i, name in enumerate(names):
+            values[i] = packed.policy[name]
+        for i, u in enumerate(packed.use_cases):
+            self.columns.use_cases[i] = UseCaseWeights(
+                u.quality, u.speed, u.fit, u.context, u.target_tps, u.wanted_context
+            )
+        return 0
+
+    cdef int _open_shapes(self, const double[::1] facts) except -1:
+        cdef int n = self.columns.n_shapes
+        cdef int i, k, size = self.columns.ladder.size[LLAMACPP]
+        cdef Columns* c = &self.columns
+        cdef Model* m
+        cdef double* w
+        c.models = <Model*>zeroed(n, sizeof(Model))
+        c.weights = <double*>zeroed(n * WEIGHTS, sizeof(double))
+        if n == 0:
+            return 0
+        with nogil:
+            for i in range(n):
+                c.models[i] = load_model(&facts[0], n, i)
+                m = &c.models[i]
+                w = &c.weights[i * WEIGHTS]
+                if m.own_quant >= 0:
+                    w[0] = milli_up(weights_bytes(m, &c.quants[m.own_quant]))
+                for k in range(size):
+                    w[1 + k] = milli_up(weights_bytes(m, &c.quants[c.ladder.quant[LLAMACPP][k]]))
+                if m.gguf == 2:
+                    w[1] = milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
+                for k in range(c.ladder.size[MLX]):
+                    w[1 + size + k] = milli_up(weights_bytes(m, &c.quants[c.ladder.quant[MLX][k]]))
+        return 0
+
+    cdef int _open_rows(self, const double[::1] facts, quality_table) except -1:
+        cdef int n = self.columns.n_rows
+        cdef int i, u
+        cdef Columns* c = &self.columns
+        cdef const double* f
+        cdef Quality quality[N_USE_CASES]
+        cdef double theta
+        for u, q in enumerate(quality_table):
+            quality[u] = Quality(
+                q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision,
+                q.distill,
+            )
+        c.rows = <Row*>zeroed(n, sizeof(Row))
+        if n == 0:
+            return 0
+        f = &facts[0]
+        with nogil:
+            for i in range(n):
+                load_row(&c.rows[i], f, n, i)
+                c.n_groups = max(c.n_groups, c.rows[i].group + 1)
+                for u in range(N_USE_CASES):
+                    theta = ability(
+                        &quality[u], c.rows[i].params_total, f[8 * n + i], f[9 * n + i], <int>f[10 * n + i],
+                        <int>f[11 * n + i], <int>f[12 * n + i], <int>f[13 * n + i]
+                    )
+                    if f[14 * n + i] > 0:
+                        theta = theta + c.policy.finetune_theta
+                    c.rows[i].quality[u] = quality_score(theta)
+        return 0
+
+    cdef int _open_text(self, packed) except -1:
+        self.columns.facts = self._strings(packed.row_json, packed.row_json_ends.cast("I"))
+        self.columns.search = self._strings(packed.search, packed.search_ends.cast("I"))
+        self.columns.ids = self._strings(packed.ids, packed.id_ends.cast("I"))
+        self.columns.gguf = self._strings(packed.gguf, packed.gguf_ends.cast("I"))
+        return 0
+
+    cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *:
+        cdef Strings s
+        cdef int n = self.columns.n_rows
+        if ends.shape[0] != n or (n and ends[n - 1] != text.shape[0]):
+            raise ValueError("the text of the rows is cut short")
+        self.kept.append((text, ends))
+        s.data = NULL
+        s.ends = NULL
+        if text.shape[0]:
+            s.data = <const char*>&text[0]
+        if n:
+            s.ends = &ends[0]
+        return s
+
+    cdef int _open_words(self, dict words) except -1:
+        cdef int i, at = 0
+        cdef list labels = sorted(words["categories"])
+        self._fill(self.columns.wire.levels, words["levels"])
+        self._fill(self.columns.wire.level_labels, words["level_labels"])
+        self._fill(self.columns.wire.modes, words["modes"])
+        self._fill(self.columns.wire.mode_labels, words["mode_labels"])
+        self._fill(self.columns.wire.runtimes, words["runtimes"])
+        self._fill(self.columns.wire.runtime_labels, words["runtime_labels"])
+        self._fill(self.columns.wire.categories, words["categories"])
+        self._fill(self.columns.wire.confidences, words["confidences"])
+        self._fill(self.columns.wire.confidence_labels, words["confidence_labels"])
+        self._fill(self.columns.wire.methods, words["methods"])
+        for i in range(N_USE_CASES):
+            self.columns.label_order[i] = labels.index(words["categories"][i])
+        if len(words["notes"]) != N_NOTES or sum(len(note) for note in words["notes"]) > MAX_PIECES:
+            raise ValueError("codes.NOTES and notes.pxd differ")
+        for i, note in enumerate(words["notes"]):
+            self.columns.wire.note_start[i] = at
+            for literal, field in note:
+                self.columns.wire.pieces[at].text = self._text(literal)
+                self.columns.wire.pieces[at].field = field
+                at += 1
+        self.columns.wire.note_start[<int>N_NOTES] = at
+        return 0
+
+    def found(self, tuple needles):
+        """By row: how many of the needles (lower case) its search text contains; one byte a row."""
+        cdef bytearray counts = bytearray(self.columns.n_rows)
+        cdef unsigned char[::1] out = counts
+        cdef const Columns* c = &self.columns
+        cdef int i
+        cdef Text needle, text
+        cdef bytes held
+        for word in needles:
+            held = word.encode()
+            needle.data, needle.size = held, len(held)
+            if needle.size == 0:
+                continue
+            with nogil:
+                for i in range(c.n_rows):
+                    text = piece(&c.search, i)
+                    out[i] += contains(text.data, text.size, needle.data, needle.size)
+        return bytes(counts)
+
+    def index_of(self, str name):
+        """The row whose id is `name`, ignoring case; -1 if there is none."""
+        cdef const Columns* c = &self.columns
+        cdef int i
+        cdef Text text
+        cdef bytes held = name.lower().encode() + b"\0"
+        cdef const char* wanted = held
+        cdef Py_ssize_t size = len(held)
+        with nogil:
+            for i in range(c.n_rows):
+                text = piece(&c.search, i)
+                if text.size >= size and contains(text.data, size, wanted, size):
+                    with gil:
+                        return i
+        return -1
+
+
+cdef class Host:
+    """A machine as the kernel sees it. `kinds`, `devices` and `cpu` are what llmfit/host.py makes of a Machine."""
+
+    def __cinit__(self, Catalog catalog, list kinds, list devices, cpu, double ram_bytes, bint unified, bytes runtimes, bytes blockers):
+        cdef int i, k, runtime
+        cdef Machine* h = &self.machine
+        memset(h, 0, sizeof(Machine))
+        if len(devices) > MAX_DEVICES or len(kinds) > MAX_KINDS:
+            raise ValueError(f"at most {MAX_DEVICES} GPUs of {MAX_KINDS} kinds")
+        h.n_devices = len(devices)
+        h.n_kinds = len(kinds)
+        h.unified = unified
+        h.ram = float(int(ram_bytes / 1073741.824))
+        for k in range(h.n_kinds):
+            for runtime in range(N_RUNTIMES):
+                if kinds[k][runtime] is not None:
+                    fill_rate(&h.gpu[runtime][k], catalog, kinds[k][runtime], catalog.columns.policy.gpu_flop)
+        fill_rate(&h.cpu, catalog, cpu, catalog.columns.policy.cpu_flop)
+        for i in range(h.n_devices):
+            h.kind[i], free_bytes = devices[i]
+            k = h.kind[i]
+            h.capacity[i] = float(int(free_bytes / 1073741.824))
+            if h.count[k] == 0:
+                h.first[k] = i
+            h.count[k] += 1
+            h.gpu_total += h.capacity[i]
+            if h.capacity[i] > h.largest:
+                h.largest = h.capacity[i]
+                h.largest_kind = k
+        for i in range(min(len(runtimes), <int>MAX_FORMATS)):
+            h.runtimes[i] = runtimes[i]
+            h.blocker[i] = blockers[i]
+
+
+cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
+    cdef int s, moe
+    cdef double tflops = rate.tflops
+    r.runs = 1
+    r.bandwidth_known = rate.bandwidth_known
+    r.bandwidth = rate.bandwidth_gbps
+    for s in range(catalog.n_speed_classes):
+        for moe in range(2):
+            r.eta[s][moe] = efficiency(rate.eta, rate.bandwidth_gbps, moe, catalog.speed_logits[s], &catalog.columns.policy)
+    r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent
+    r.flop_ms = flop_factor * 2.0 / tflops
+    r.context = milli_up(rate.context_mib * 1048576.0)
+    r.max_utilization = rate.max_utilization
+    r.tp_layer_ms = rate.tp_layer_us * 1e-3
+    r.prefill = rate.prefill_tflops * 500.0
+
+

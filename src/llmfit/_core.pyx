@@ -1,0 +1,258 @@
+"""Estimates of a whole catalog on one machine, and their ranking: loops without the GIL over the rules.
+
+Objects are filled when they are made and then only read, except that a Ranking encodes a row the first time that it
+is asked for: use one Ranking from one thread at a time.
+"""
+
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memset
+
+from llmfit._catalog cimport Catalog, Host
+from llmfit.buffer cimport Buffer, Text, put, put_text
+from llmfit.codes cimport *
+from llmfit.columns cimport WEIGHTS, Columns, piece
+from llmfit.estimate cimport Estimate, Settings, estimate
+from llmfit.machine cimport Machine
+from llmfit.match cimport Match, matches
+from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
+from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
+from llmfit.rows cimport put_row
+from llmfit.score cimport Row
+from llmfit.verdict cimport Verdict, verdict
+
+
+cdef class Estimates:
+    """One Estimate for each distinct shape of the catalog on one host.
+
+    `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
+    `runtime` an index of codes.RUNTIMES or -1 for any.
+    """
+
+    cdef readonly Catalog catalog
+    cdef readonly Host host
+    cdef Settings settings
+    cdef Estimate* by_shape
+
+    def __cinit__(self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1):
+        cdef const Columns* c = &catalog.columns
+        cdef int i, n = c.n_shapes
+        self.catalog = catalog
+        self.host = host
+        self.settings.context = context
+        self.settings.n_seq = n_seq
+        self.settings.element_bytes = element_bytes
+        self.settings.runtime = runtime
+        self.by_shape = <Estimate*>malloc((n + 1) * sizeof(Estimate))
+        if self.by_shape == NULL:
+            raise MemoryError
+        with nogil:
+            for i in range(n):
+                self.by_shape[i] = estimate(
+                    &host.machine, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, &self.settings, &c.policy
+                )
+
+    def __dealloc__(self):
+        free(self.by_shape)
+
+
+cdef struct Scored:
+    # A finished ranking, as the loops see it.
+    const Columns* c
+    const Machine* h
+    const Estimate* by_shape
+    const Verdict* verdicts
+
+
+cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
+    cdef const Row* r = &s.c.rows[i]
+    return matches(w, i, r, &s.verdicts[i], s.by_shape[r.shape].blocker)
+
+
+cdef inline Place place_of(const Scored* s, int i, int sort) noexcept nogil:
+    cdef const Row* r = &s.c.rows[i]
+    cdef const Estimate* e = &s.by_shape[r.shape]
+    cdef Place p
+    p.key = sort_key(sort, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order)
+    p.tie = tie_break(r, &s.verdicts[i])
+    p.row = i
+    return p
+
+
+cdef void representatives(const Scored* s, const Match* w, int* best) noexcept nogil:
+    """By base model: the row that stands for it among those that pass, -1 where none does.
+
+    An original or a packager's copy before a community one; then the highest score; then the name.
+    """
+    cdef const Row* rows = s.c.rows
+    cdef int i, g, held
+    cdef Place a, b
+    for g in range(s.c.n_groups):
+        best[g] = -1
+    for i in range(s.c.n_rows):
+        if not passes(s, w, i):
+            continue
+        g = rows[i].group
+        held = best[g]
+        if held < 0 or i == w.always:
+            best[g] = i
+        elif held != w.always:
+            if (rows[i].origin == COMMUNITY) != (rows[held].origin == COMMUNITY):
+                if rows[held].origin == COMMUNITY:
+                    best[g] = i
+                continue
+            a = place_of(s, i, BY_SCORE)
+            b = place_of(s, held, BY_SCORE)
+            if before(&a, &b):
+                best[g] = i
+
+
+cdef class Ranking:
+    """One Verdict for each row: the estimates scored for a use case (-1: each row for its main one)."""
+
+    cdef readonly Estimates estimates
+    cdef readonly int use_case
+    cdef Verdict* verdicts
+    cdef Scored scored
+    cdef Buffer arena               # rows already encoded
+    cdef long long* row_at          # where in the arena; -1: not yet
+    cdef int* row_size
+
+    def __cinit__(self, Estimates estimates, int use_case=-1):
+        cdef const Columns* c = &estimates.catalog.columns
+        cdef int i, scored, n = c.n_rows
+        self.estimates = estimates
+        self.use_case = use_case
+        self.verdicts = <Verdict*>malloc((n + 1) * sizeof(Verdict))
+        if self.verdicts == NULL:
+            raise MemoryError
+        with nogil:
+            for i in range(n):
+                scored = use_case if use_case >= 0 else c.rows[i].use_case
+                self.verdicts[i] = verdict(
+                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, use_case, &c.policy
+                )
+        self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
+
+    def __dealloc__(self):
+        free(self.verdicts)
+        free(self.arena.data)
+        free(self.row_at)
+        free(self.row_size)
+
+    def select(
+        self, int min_level=0, bint drop_foreign=False, int always=-1, int only=-1, bytes providers=None,
+        bytes licenses=None, bytes found=None, int searches=0, int sort=0, limit=None, bint distinct=False,
+    ):
+        """(how many rows pass, the first `limit` of them as row indices in order)."""
+        cdef const Columns* c = self.scored.c
+        cdef Match w
+        cdef int n = c.n_rows, i, kept = 0, total = 0
+        cdef int most = n if limit is None else max(0, min(<object>n, limit))
+        cdef bint heap = most < n // 8
+        cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
+        cdef int* best = NULL
+        cdef Place p
+        w.min_level = min_level
+        w.use_case = self.use_case
+        w.drop_foreign = drop_foreign
+        w.always = always
+        w.only = only
+        w.providers = <const unsigned char*>(<char*>providers) if providers is not None else NULL
+        w.licenses = <const unsigned char*>(<char*>licenses) if licenses is not None else NULL
+        w.found = <const unsigned char*>(<char*>found) if found is not None else NULL
+        w.searches = searches
+        if distinct:
+            best = <int*>malloc((c.n_groups + 1) * sizeof(int))
+        if places == NULL or (distinct and best == NULL):
+            free(places)
+            free(best)
+            raise MemoryError
+        with nogil:
+            if distinct:
+                representatives(&self.scored, &w, best)
+            for i in range(n):
+                if distinct:
+                    if best[c.rows[i].group] != i:
+                        continue
+                elif not passes(&self.scored, &w, i):
+                    continue
+                total += 1
+                p = place_of(&self.scored, i, sort)
+                if i == always:
+                    p.key = 0
+                    p.tie = 0
+                if heap:
+                    kept = keep_first(places, kept, most, p)
+                else:
+                    places[kept] = p
+                    kept += 1
+            qsort(places, kept, sizeof(Place), compare)
+        try:
+            return total, [places[i].row for i in range(min(kept, most))]
+        finally:
+            free(places)
+            free(best)
+
+    def encode(self, list indices):
+        """The rows as one JSON array. A row is encoded the first time that it is asked for."""
+        cdef Buffer page
+        cdef int n = len(indices), k, i
+        cdef Text t
+        cdef int* wanted
+        memset(&page, 0, sizeof(Buffer))
+        self.prepare()
+        wanted = <int*>malloc((n + 1) * sizeof(int))
+        if wanted == NULL:
+            raise MemoryError
+        for k in range(n):
+            wanted[k] = indices[k]
+            if not 0 <= wanted[k] < self.scored.c.n_rows:
+                free(wanted)
+                raise IndexError(wanted[k])
+        with nogil:
+            for k in range(n):
+                if self.row_at[wanted[k]] < 0:
+                    self.encode_row(wanted[k])
+            put(&page, b"[", 1)
+            for k in range(n):
+                i = wanted[k]
+                if k:
+                    put(&page, b",", 1)
+                t.data = self.arena.data + self.row_at[i]
+                t.size = self.row_size[i]
+                put_text(&page, t)
+            put(&page, b"]", 1)
+        free(wanted)
+        try:
+            if page.failed or self.arena.failed:
+                raise MemoryError
+            return page.data[: page.size]
+        finally:
+            free(page.data)
+
+    cdef int prepare(self) except -1:
+        cdef int i, n = self.scored.c.n_rows
+        if self.row_at == NULL:
+            self.row_size = <int*>calloc(n + 1, sizeof(int))
+            self.row_at = <long long*>malloc((n + 1) * sizeof(long long))
+            if self.row_at == NULL or self.row_size == NULL:
+                raise MemoryError
+            for i in range(n):
+                self.row_at[i] = -1
+        return 0
+
+    cdef void encode_row(self, int i) noexcept nogil:
+        cdef const Columns* c = self.scored.c
+        cdef const Row* r = &c.rows[i]
+        cdef RowText t
+        cdef size_t start = self.arena.size
+        t.facts = piece(&c.facts, i)
+        t.id = piece(&c.ids, i)
+        t.gguf = piece(&c.gguf, i)
+        t.installed = 0
+        put_row(
+            &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
+            self.scored.h, &c.policy
+        )
+        self.row_at[i] = start
+        self.row_size[i] = <int>(self.arena.size - start)

@@ -1,0 +1,136 @@
+# Which quantization, in which mode: every way that can win is tried, the best is kept.
+from libc.math cimport fmax
+from llmfit.codes cimport *
+from llmfit.fit cimport Candidate, Job, better
+from llmfit.machine cimport Machine
+from llmfit.model cimport Model
+from llmfit.place_gpu cimport on_one_gpu, over_layers, tensor_parallel
+from llmfit.place_ram cimport experts_in_ram, layers_in_ram, on_cpu
+from llmfit.policy cimport Policy
+from llmfit.quant cimport MAX_LADDER, Quant
+
+cdef struct Ladder:
+    # The quantizations that an unquantized original may take, best first, by runtime.
+    int size[N_RUNTIMES]
+    int quant[N_RUNTIMES][MAX_LADDER]
+    int mxfp4               # the one form of a model whose experts stay MXFP4
+    const signed char* own_runtime  # by quantization: the runtime of a repository that holds it
+
+
+cdef inline const int* choices(const Model* m, int runtime, const Ladder* ladder, int* n) noexcept nogil:
+    """The quantizations of a model under one runtime, best first; their number in n[0]."""
+    n[0] = 0
+    if m.own_quant >= 0 and ladder.own_runtime[m.own_quant] == runtime:
+        n[0] = 1
+        return &m.own_quant
+    if runtime == LLAMACPP and m.gguf == 2:
+        n[0] = 1
+        return &ladder.mxfp4
+    if (runtime == LLAMACPP and m.gguf) or (runtime == MLX and m.mlx):
+        n[0] = ladder.size[runtime]
+    return &ladder.quant[runtime][0]
+
+
+cdef inline int first_weight(const Model* m, int runtime, const Ladder* ladder) noexcept nogil:
+    """Where in a model's weights those of a runtime's choices begin: own, GGUF ladder (or MXFP4 alone), MLX ladder."""
+    if m.own_quant >= 0 and ladder.own_runtime[m.own_quant] == runtime:
+        return 0
+    return 1 if runtime == LLAMACPP else 1 + ladder.size[LLAMACPP]
+
+
+cdef inline Candidate try_all(
+    const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
+    int mode, int kind, int devices, const Policy* p
+) noexcept nogil:
+    """The best candidate of one mode over a ladder: from the first that fits down to the first that is fast enough."""
+    cdef Candidate best, c
+    cdef int i, q
+    best.fits = 0
+    for i in range(n):
+        q = ladder[i]
+        if mode == GPU and devices == 1:
+            c = on_one_gpu(h, m, j, weights[i], &quants[q], q, runtime, kind, p)
+        elif mode == GPU:
+            c = over_layers(h, m, j, weights[i], &quants[q], q, p)
+        elif mode == TENSOR_PARALLEL:
+            c = tensor_parallel(h, m, j, weights[i], &quants[q], q, kind, devices, p)
+        elif mode == MOE_OFFLOAD:
+            c = experts_in_ram(h, m, j, weights[i], &quants[q], q, p)
+        elif mode == CPU_OFFLOAD:
+            c = layers_in_ram(h, m, j, weights[i], &quants[q], q, p)
+        else:
+            c = on_cpu(h, m, j, weights[i], &quants[q], q, p)
+        if not c.fits:
+            continue
+        if better(&c, &best):
+            best = c
+        if c.utilization <= p.comfortable_utilization and 1000.0 >= c.token_ms * p.fast_enough_tps:
+            break
+        if c.loss > p.heavy_loss:
+            break
+    return best
+
+
+cdef inline Candidate best_of(
+    const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
+    const Policy* p
+) noexcept nogil:
+    """The best way to run the model under one runtime: GPUs first, system RAM only where they cannot do it perfectly."""
+    cdef Candidate best, c
+    cdef int k, d
+    best.fits = 0
+    for k in range(h.n_kinds):
+        if h.gpu[runtime][k].runs:
+            c = try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, k, 1, p)
+            if better(&c, &best):
+                best = c
+            if runtime == VLLM:
+                d = 2
+                while d <= h.count[k]:
+                    c = try_all(h, m, j, weights, quants, ladder, n, runtime, TENSOR_PARALLEL, k, d, p)
+                    if better(&c, &best):
+                        best = c
+                    d = d * 2
+    if runtime != LLAMACPP or (best.fits and best.level == PERFECT):
+        return best
+    if h.n_devices > 1:
+        c = try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, 0, h.n_devices, p)
+        if better(&c, &best):
+            best = c
+    if h.n_devices and not h.unified and h.gpu[LLAMACPP][h.largest_kind].runs and not (best.fits and best.level == PERFECT):
+        if m.is_moe:
+            c = try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p)
+            if better(&c, &best):
+                best = c
+        if not best.fits or best.mode != MOE_OFFLOAD:
+            c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p)
+            if better(&c, &best):
+                best = c
+    if not best.fits or best.level < GOOD:
+        c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p)
+        if better(&c, &best):
+            best = c
+    return best
+
+
+cdef inline Candidate impossible(const Machine* h, const Job* j, double weights, int quant, int runtime) noexcept nogil:
+    """What a row says of a model that cannot run: its smallest form against the machine's largest pool."""
+    cdef Candidate c
+    cdef double context = h.gpu[runtime][h.largest_kind].context if h.n_devices else h.cpu.context
+    c.fits = 0
+    c.level = TOO_TIGHT
+    c.weights = weights
+    c.total = weights + j.cache + j.compute + context
+    c.required = c.total
+    c.available = h.gpu_total if h.n_devices else h.ram
+    c.utilization = c.total / fmax(c.available, 1.0)
+    c.mode = GPU if h.n_devices else CPU_ONLY
+    c.runtime = runtime
+    c.quant = quant
+    c.kind = h.largest_kind
+    c.devices = h.n_devices
+    c.on_gpu = 1.0 if h.n_devices else 0.0
+    c.token_ms = 0
+    c.loss = 0
+    c.utility = 0
+    return c

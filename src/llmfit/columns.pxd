@@ -1,0 +1,101 @@
+# The catalog as columns in memory: what every loop walks over. Owned by _catalog.Catalog.
+from libc.string cimport memset
+from llmfit.buffer cimport Text
+from llmfit.choose cimport Ladder
+from llmfit.codes cimport *
+from llmfit.model cimport Model, complete
+from llmfit.notes cimport Wire
+from llmfit.policy cimport Policy
+from llmfit.quant cimport Quant
+from llmfit.score cimport Row, UseCaseWeights
+
+cdef enum:
+    WEIGHTS = 16            # sizes kept of each shape: own form, GGUF ladder (or MXFP4 alone), MLX ladder
+
+cdef struct Strings:
+    const char* data
+    const unsigned int* ends
+
+cdef struct Columns:
+    int n_rows, n_shapes, n_groups
+    Model* models           # by shape
+    double* weights         # WEIGHTS by shape, thousandths of a GiB
+    Row* rows
+    Quant* quants
+    Ladder ladder
+    Policy policy
+    UseCaseWeights use_cases[N_USE_CASES]
+    Wire wire
+    unsigned char label_order[N_USE_CASES]  # alphabetical place of each category label
+    Strings facts, search, ids, gguf
+
+
+cdef inline Text piece(const Strings* s, int i) noexcept nogil:
+    """Piece `i` of a run of strings."""
+    cdef Text t
+    cdef unsigned int start = s.ends[i - 1] if i else 0
+    t.data = s.data + start
+    t.size = s.ends[i] - start
+    return t
+
+
+cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
+    """Shape `i` of the packed matrix (pack.SHAPE_COLUMNS), completed."""
+    cdef Model m
+    memset(&m, 0, sizeof(Model))
+    m.params = f[i]
+    m.active = f[n + i]
+    m.n_layers = <int>f[2 * n + i]
+    m.hidden = <int>f[3 * n + i]
+    m.vocab = <int>f[4 * n + i]
+    m.n_heads = <int>f[5 * n + i]
+    m.n_kv_heads = <int>f[6 * n + i]
+    m.head_dim = <int>f[7 * n + i]
+    m.v_head_dim = <int>f[8 * n + i]
+    m.full_kv_heads = <int>f[9 * n + i]
+    m.full_head_dim = <int>f[10 * n + i]
+    m.moe_intermediate = <int>f[11 * n + i]
+    m.n_experts = <int>f[12 * n + i]
+    m.n_experts_active = <int>f[13 * n + i]
+    m.n_dense_layers = <int>f[14 * n + i]
+    m.window = <int>f[15 * n + i]
+    m.n_full = <int>f[16 * n + i]
+    m.n_window = <int>f[17 * n + i]
+    m.kv_lora_rank = <int>f[18 * n + i]
+    m.rope_head_dim = <int>f[19 * n + i]
+    m.n_linear = <int>f[20 * n + i]
+    m.linear_kind = <int>f[21 * n + i]
+    m.ssm_inner = <int>f[22 * n + i]
+    m.ssm_state = <int>f[23 * n + i]
+    m.ssm_groups = <int>f[24 * n + i]
+    m.ssm_conv = <int>f[25 * n + i]
+    m.context = <int>f[26 * n + i]
+    m.attention = <int>f[27 * n + i]
+    m.format = <int>f[28 * n + i]
+    m.tied = <int>f[29 * n + i]
+    m.is_moe = <int>f[30 * n + i]
+    m.gemma = <int>f[31 * n + i]
+    m.kv_unknown = <int>f[32 * n + i]
+    m.own_quant = <int>f[33 * n + i]
+    m.gguf = <int>f[34 * n + i]
+    m.mlx = <int>f[35 * n + i]
+    m.tp_sizes = <unsigned long long>f[36 * n + i]
+    return complete(m)
+
+
+cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
+    """Row `i` of the packed matrix (pack.ROW_COLUMNS), but for its quality."""
+    r.shape = <int>f[i]
+    r.use_case = <int>f[n + i]
+    r.serves = <int>f[2 * n + i]
+    r.origin = <int>f[3 * n + i]
+    r.role = <int>f[4 * n + i]
+    r.tuning = <int>f[5 * n + i]
+    r.params_total = f[6 * n + i]
+    r.date = <int>f[7 * n + i]
+    r.provider = <int>f[15 * n + i]
+    r.license = <int>f[16 * n + i]
+    r.group = <int>f[17 * n + i]
+    r.gguf = <int>f[18 * n + i]
+    r.name_rank = <int>f[19 * n + i]
+    r.context_length = <int>f[20 * n + i]

@@ -1,0 +1,158 @@
+# One model on one machine: the chosen way with all that a row says of it.
+from libc.math cimport fmax, fmin
+from llmfit.codes cimport *
+from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
+from llmfit.fit cimport Candidate, Job, better
+from llmfit.machine cimport Machine, Rate
+from llmfit.memory cimport (
+    bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, usable_tokens, weights_bytes
+)
+from llmfit.model cimport Model, known_shape
+from llmfit.policy cimport Policy
+from llmfit.quant cimport Quant, size_factor
+from llmfit.speed cimport layer_factor, prefill_tps
+
+cdef struct Settings:
+    double context          # tokens; 0: the policy's default
+    double n_seq            # sessions at once
+    double element_bytes    # of a cache element
+    int runtime             # only this one; -1: any
+
+cdef struct Estimate:
+    Candidate best
+    double cache, compute, overhead     # thousandths of a GiB; with best.weights the parts of best.total
+    double offloaded, disk  # disk: the files to download
+    double usable           # tokens
+    double prefill          # tokens/s; 0: not known
+    double efficiency, gpu_bandwidth
+    int context, confidence, method, blocker
+
+
+cdef inline const Rate* rate_of(const Machine* h, const Candidate* c) noexcept nogil:
+    """The processor that does the work: the GPUs' where there are any."""
+    if c.devices:
+        return &h.gpu[c.runtime][c.kind]
+    return &h.cpu
+
+
+cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j, const Candidate* c, double experts, const Policy* p) noexcept nogil:
+    """Memory that the cache may grow to where the candidate lies, thousandths of a GiB."""
+    cdef const Rate* r = rate_of(h, c)
+    cdef double fixed = c.weights + j.compute + r.context
+    cdef int heads = 1 if (m.attention == MLA or m.attention == HYBRID_LINEAR_MLA) else max(m.n_kv_heads, 1)
+    if c.mode == CPU_ONLY:
+        return h.ram - fixed
+    if c.mode == TENSOR_PARALLEL:
+        return (c.available / c.devices * r.max_utilization - c.weights / c.devices - j.compute - r.context) * min(c.devices, heads)
+    if c.mode == MOE_OFFLOAD:
+        return h.largest * p.comfortable_utilization - (fixed - experts) - fmax(0.0, experts - h.ram)
+    if c.mode == CPU_OFFLOAD:
+        return h.largest * p.comfortable_utilization + h.ram - fixed
+    if c.devices > 1:
+        return (h.gpu_total - c.devices * (j.compute + r.context + 1)) / (1.0 + 0.5 * c.devices / fmax(m.n_layers, 1.0)) - c.weights
+    return c.available * r.max_utilization - fixed
+
+
+cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c) noexcept nogil:
+    """Prompt tokens a second where the candidate lies; work divided between GPU and CPU adds up its times; 0: unknown."""
+    cdef double cpu = prefill_tps(m.active, &h.cpu)
+    cdef double gpu
+    if c.mode == CPU_ONLY:
+        return cpu
+    gpu = prefill_tps(m.active, &h.gpu[c.runtime][c.kind])
+    if c.mode == TENSOR_PARALLEL:
+        return gpu * c.devices * 0.8
+    if c.mode == GPU or gpu <= 0:
+        return gpu
+    if cpu <= 0:
+        return 0
+    return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
+
+
+cdef inline int confidence_of(const Machine* h, const Job* j, const Candidate* c) noexcept nogil:
+    """high: one GPU of known bandwidth; medium: several memories, devices, or a CPU; low: shape or bandwidth unknown."""
+    cdef const Rate* r = rate_of(h, c)
+    if not j.known or not r.bandwidth_known or (c.mode >= MOE_OFFLOAD and not h.cpu.bandwidth_known):
+        return LOW
+    return HIGH if c.mode == GPU and c.devices == 1 else MEDIUM
+
+
+cdef inline Estimate described(
+    const Machine* h, const Model* m, const Job* j, Candidate c, const Quant* q, double context, const Settings* s, const Policy* p
+) noexcept nogil:
+    """The estimate of the chosen candidate: the parts of its memory, its context, prefill, confidence."""
+    cdef Estimate e
+    cdef const Rate* r = rate_of(h, &c)
+    cdef int copies = c.devices if c.devices > 1 and c.fits else 1
+    cdef double room = room_for_cache(h, m, j, &c, fmin(milli_up(expert_bytes(m, q)), c.weights - 1), p)
+    cdef double window = m.context if m.context else context
+    cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
+    e.compute = j.compute * copies
+    e.overhead = r.context * copies
+    e.cache = c.total - c.weights - e.compute - e.overhead
+    e.offloaded = c.total - c.required
+    e.disk = milli_up(weights_bytes(m, q))
+    e.context = <int>context
+    e.usable = fmin(window, fmax(usable, context)) if c.fits else fmin(window, fmax(usable, 0))
+    e.prefill = prompt_tps(h, m, &c) if c.fits else 0
+    e.gpu_bandwidth = r.bandwidth if c.devices else 0
+    e.efficiency = r.eta[q.speed_class][m.is_moe]
+    e.confidence = confidence_of(h, j, &c)
+    if not r.bandwidth_known:
+        e.method = BACKEND_DEFAULT
+    elif c.mode == CPU_ONLY:
+        e.method = CPU_ROOFLINE
+    else:
+        e.method = OFFLOAD_ROOFLINE if c.mode >= MOE_OFFLOAD else ROOFLINE
+    e.blocker = NO_REASON if c.fits else TOO_BIG
+    e.best = c
+    return e
+
+
+cdef inline Estimate estimate(
+    const Machine* h, const Model* m, const double* weights, const Quant* quants, const Ladder* ladder, const Settings* s, const Policy* p
+) noexcept nogil:
+    """The best way to run `m` on `h`, or why there is none. `weights`: thousandths of a GiB, laid out as _core says."""
+    cdef Job j
+    cdef Candidate best, c
+    cdef Estimate e
+    cdef int runtime, n, smallest = -1, smallest_runtime = LLAMACPP, allowed = h.runtimes[m.format]
+    cdef const int* quant
+    cdef const double* sizes
+    cdef double context = s.context if s.context > 0 else p.default_context
+    cdef double smallest_weights = 0
+    if m.context and m.context < context:
+        context = m.context
+    j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
+    j.compute = milli_up(compute_bytes(m, p.ubatch))
+    j.cache_read = cache_read_bytes(m, 0.5 * context, s.element_bytes)
+    j.factor = layer_factor(m, p)
+    j.loss_factor = size_factor(m.params)
+    j.known = known_shape(m)
+    best.fits = 0
+    for runtime in range(N_RUNTIMES):
+        if s.runtime >= 0 and s.runtime != runtime:
+            continue
+        quant = choices(m, runtime, ladder, &n)
+        sizes = weights + first_weight(m, runtime, ladder)
+        if n and (smallest < 0 or (allowed >> runtime) & 1):
+            smallest = quant[n - 1]
+            smallest_weights = sizes[n - 1]
+            smallest_runtime = runtime
+        if n == 0 or not (allowed >> runtime) & 1:
+            continue
+        c = best_of(h, m, &j, sizes, quants, quant, n, runtime, p)
+        if better(&c, &best):
+            best = c
+    if best.fits:
+        return described(h, m, &j, best, &quants[best.quant], context, s, p)
+    if smallest < 0:  # the requested runtime has no form of this model
+        smallest = m.own_quant if m.own_quant >= 0 else ladder.quant[LLAMACPP][ladder.size[LLAMACPP] - 1]
+        smallest_weights = weights[0] if m.own_quant >= 0 else weights[ladder.size[LLAMACPP]]
+        smallest_runtime = s.runtime if s.runtime >= 0 else LLAMACPP
+        allowed = 0
+    best = impossible(h, &j, smallest_weights, smallest, smallest_runtime)
+    e = described(h, m, &j, best, &quants[smallest], context, s, p)
+    if not (allowed >> smallest_runtime) & 1:
+        e.blocker = h.blocker[m.format] if h.blocker[m.format] != NO_REASON else NOT_FOR_RUNTIME
+    return e

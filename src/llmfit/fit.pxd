@@ -1,0 +1,94 @@
+# How well a model fits: one Candidate for each way that is tried, its level, and which of two is better.
+# All memory in thousandths of a GiB.
+from libc.math cimport fmax, fmin
+from llmfit.codes cimport *
+from llmfit.machine cimport Rate
+from llmfit.model cimport Model
+from llmfit.policy cimport Policy
+from llmfit.speed cimport read_ms, roofline_ms
+
+cdef struct Job:
+    # One model at one context, before a quantization is chosen.
+    double cache, compute   # parts that do not depend on the quantization
+    double cache_read       # bytes of cache read for one token, the context half full
+    double factor           # a_layer
+    double loss_factor      # size_factor(params)
+    int known               # the cache follows from the model's own shape
+
+cdef struct Candidate:
+    double weights, total, required, available, utilization
+    double on_gpu           # share of the bytes that lies on the GPUs
+    double token_ms, loss, utility
+    int level, mode, runtime, quant, kind, devices, fits
+
+
+cdef inline int fit_level(int mode, double utilization, double tps, double loss, int known, const Policy* p) noexcept nogil:
+    """perfect, good or marginal of a model that fits; the constants and their reasons are in policy.csv.
+
+    perfect: wholly on GPUs with headroom, no visible loss, at a reasonable speed, shape known; good: comfortable and
+    at a reasonable speed in any mode; marginal: barely, with heavy quantization, or slowly.
+    """
+    if loss > p.heavy_loss or tps < p.reasonable_tps or utilization > p.good_utilization:
+        return MARGINAL
+    if mode <= TENSOR_PARALLEL and utilization <= p.comfortable_utilization and loss <= p.visible_loss and known:
+        return PERFECT
+    return GOOD
+
+
+cdef inline double speed_score(double tps, double target) noexcept nogil:
+    """0..100 without a cap: 100 tps / (tps + target); half the points at the target speed."""
+    return 100.0 * tps / (tps + target)
+
+
+cdef inline double slowness(double tps, const Policy* p) noexcept nogil:
+    """Points taken off below a reasonable speed: slow_penalty x (1 - tps / reasonable_tps)."""
+    return p.slow_penalty * fmax(0.0, 1.0 - tps / p.reasonable_tps)
+
+
+cdef inline double fit_score(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
+    """0..100: 100 with headroom on GPUs; less where memory is nearly full, or another pool must help."""
+    cdef double s = 100.0
+    if mode == CPU_ONLY or mode == MOE_OFFLOAD:
+        s = 80.0
+    elif mode == CPU_OFFLOAD:
+        s = 65.0
+    if utilization > p.comfortable_utilization:
+        s = s - 300.0 * (utilization - p.comfortable_utilization)
+    if loss > p.visible_loss:
+        s = s - 4.0 * fmin(loss - p.visible_loss, 10.0)
+    return fmax(s, 0.0)
+
+
+cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const Policy* p) noexcept nogil:
+    """The candidate with its level and its utility: what is compared between candidates of the same model."""
+    cdef double tps = 1000.0 / c.token_ms
+    c.loss = bits_loss * j.loss_factor
+    c.fits = 1
+    c.level = fit_level(c.mode, c.utilization, tps, c.loss, j.known, p)
+    c.utility = (
+        0.2 * speed_score(tps, p.fast_enough_tps) + 0.1 * fit_score(c.mode, c.utilization, c.loss, p)
+        - p.loss_weight * c.loss - slowness(tps, p)
+    )
+    return c
+
+
+cdef inline int better(const Candidate* a, const Candidate* b) noexcept nogil:
+    """1 if `a` beats `b`: a higher level first, then the higher utility. More memory can therefore never lower a level."""
+    if not b.fits:
+        return a.fits
+    if not a.fits:
+        return 0
+    if a.level != b.level:
+        return a.level > b.level
+    return a.utility > b.utility
+
+
+cdef inline double decode_ms(const Model* m, const Job* j, const Rate* r, double weights_read, double cache_share, int speed_class, const Policy* p) noexcept nogil:
+    """Milliseconds a token on one processor that reads all: weights, cache, a fixed time a layer, compute.
+
+    W / (eta BW) + KV / (0.87 eta BW) + L c a (TF/20)^-0.34 + 0.36 ms + k_c 2 P_active / TF, and never less than
+    W / (0.95 BW). The constants: policy.csv and engines.csv.
+    """
+    cdef double t = read_ms(weights_read + j.cache_read * cache_share / p.cache_efficiency, r, speed_class, m.is_moe)
+    t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms + m.active * 1e-9 * r.flop_ms
+    return fmax(t, roofline_ms(weights_read, r, p))

@@ -1,0 +1,93 @@
+# A model as it is loaded: the facts of its shape, and what follows from them for every estimate.
+from libc.math cimport pow
+from llmfit.codes cimport *
+
+cdef struct Model:
+    # facts, as packed
+    double params           # parameters of the text decoder
+    double active           # parameters used per token (= params when dense)
+    int n_layers, hidden, vocab, n_heads, n_kv_heads, head_dim, v_head_dim, full_kv_heads, full_head_dim
+    int moe_intermediate, n_experts, n_experts_active, n_dense_layers
+    int window              # sliding window, tokens
+    int n_full, n_window    # layers with a cache of their own: growing; bounded by the window
+    int kv_lora_rank, rope_head_dim
+    int n_linear, linear_kind, ssm_inner, ssm_state, ssm_groups, ssm_conv
+    int context             # native window, tokens; 0: not known
+    int attention, format, tied, is_moe, gemma, kv_unknown
+    int own_quant           # the form its repository holds, as an index of the quantizations; -1: GGUF of any
+    int gguf                # forms for llama.cpp: 0 none, 1 the ladder, 2 the experts stay MXFP4
+    int mlx                 # 1: may be converted to the MLX ladder
+    unsigned long long tp_sizes     # bit n set: tensor parallel over n devices works (n < 64)
+    # derived once, by complete()
+    double cache_full       # cache elements (K and V) a token, over all growing layers
+    double cache_window     # cache elements a token, over all window layers
+    double state_bytes      # recurrent state of one sequence
+    double embedding_params     # vocab x hidden
+    double expert_params        # routed experts, all of them
+    double active_expert_params # routed experts used per token
+
+
+cdef inline int known_shape(const Model* m) noexcept nogil:
+    """1 where the cache follows from the model's own shape, 0 where only a bound is known."""
+    return not (m.kv_unknown or m.attention == COMPRESSED_SPARSE)
+
+
+cdef inline double cache_elements(int heads, int key_dim, int value_dim) noexcept nogil:
+    """Cache elements a token of one attention layer: n_kv x (d_k + d_v)."""
+    return <double>heads * (key_dim + (value_dim if value_dim else key_dim))
+
+
+cdef inline double cache_bound(double params) noexcept nogil:
+    """A safe upper bound on cache elements a token where no shape is known: 2^19 x (P / 7e9)^(2/3).
+
+    Twice what a 7 B model with full multi-head attention keeps (32 layers, 4096 wide), scaled as width x depth.
+    """
+    return 524288.0 * pow(params / 7e9, 2.0 / 3.0)
+
+
+cdef inline double linear_state_bytes(const Model* m) noexcept nogil:
+    """Recurrent state of one sequence, bytes, in 32-bit floats over all linear layers (llama.cpp's allocation).
+
+    state x inner + (conv - 1) x (inner + 2 x groups x state); Mamba-1 convolves `inner` only; a short convolution
+    keeps (conv - 1) x inner; lightning attention has no convolution; RWKV-7 keeps two token-shift vectors instead.
+    """
+    cdef double state = <double>m.ssm_state * m.ssm_inner
+    cdef double conv = m.ssm_conv - 1 if m.ssm_conv > 1 else 0
+    if m.linear_kind == SHORT_CONV:
+        return 4.0 * m.n_linear * conv * m.ssm_inner
+    if m.linear_kind == LIGHTNING:
+        return 4.0 * m.n_linear * state
+    if m.linear_kind == RWKV7:
+        return 4.0 * m.n_linear * (state + 2.0 * m.hidden)
+    if m.linear_kind == MAMBA1:
+        return 4.0 * m.n_linear * (state + conv * m.ssm_inner)
+    return 4.0 * m.n_linear * (state + conv * (m.ssm_inner + 2.0 * m.ssm_groups * m.ssm_state))
+
+
+cdef inline Model complete(Model m) noexcept nogil:
+    """The model with all that follows from its facts filled in; see memory.pxd for what uses it."""
+    cdef int full_heads = m.full_kv_heads if m.full_kv_heads else m.n_kv_heads
+    cdef int full_dim = m.full_head_dim if m.full_head_dim else m.head_dim
+    m.cache_full = 0
+    m.cache_window = 0
+    if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
+        m.cache_full = <double>m.n_full * (m.kv_lora_rank + m.rope_head_dim)
+    elif m.attention == ENCODER or m.attention == ENCODER_DECODER or m.attention == SSM:
+        m.cache_full = 0
+    elif m.kv_unknown:
+        m.cache_full = cache_bound(m.params)
+    else:
+        m.cache_full = m.n_full * cache_elements(full_heads, full_dim, m.v_head_dim)
+        m.cache_window = m.n_window * cache_elements(m.n_kv_heads, m.head_dim, m.v_head_dim)
+    m.state_bytes = linear_state_bytes(&m) if m.linear_kind else 0.0
+    m.embedding_params = <double>m.vocab * m.hidden
+    m.expert_params = 0
+    m.active_expert_params = 0
+    if m.is_moe and m.n_experts and m.moe_intermediate and m.hidden:
+        m.expert_params = 3.0 * (m.n_layers - m.n_dense_layers) * m.n_experts * m.hidden * m.moe_intermediate
+        if m.expert_params > 0.99 * m.params:  # facts that disagree: keep a share for the rest
+            m.expert_params = 0.95 * m.params
+        m.active_expert_params = m.expert_params * m.n_experts_active / m.n_experts
+        if m.active_expert_params > 0.95 * m.active:
+            m.active_expert_params = 0.95 * m.active
+    return m

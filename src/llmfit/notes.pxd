@@ -1,0 +1,121 @@
+# The words of an answer as JSON, and the notes of a row: why it is as it is. All words come from codes.py.
+from libc.math cimport ceil, floor, fmax, fmin
+from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
+from llmfit.codes cimport *
+from llmfit.estimate cimport Estimate
+from llmfit.machine cimport Machine
+from llmfit.model cimport Model, known_shape
+from llmfit.policy cimport Policy
+from llmfit.score cimport Row
+from llmfit.verdict cimport Verdict
+
+cdef enum:
+    MAX_PIECES = 128
+
+cdef enum:  # NoteId
+    NOTE_CONTEXT_CAPPED, NOTE_WINDOW_UNKNOWN, NOTE_SHAPE_UNKNOWN, NOTE_CACHE_BOUND, NOTE_SPLIT_LAYERS
+    NOTE_TENSOR_PARALLEL, NOTE_EXPERTS_IN_RAM, NOTE_LAYERS_IN_RAM, NOTE_CPU_ONLY, NOTE_BANDWIDTH_UNKNOWN
+    NOTE_HEAVY_QUANT, NOTE_TIGHT_MEMORY, NOTE_SLOW, NOTE_CONVERT, NOTE_EMBEDDING, NOTE_ENCODER_DECODER, NOTE_COMMUNITY
+    NOTE_TOO_BIG, NOTE_NEEDS_NVIDIA, NOTE_NEEDS_VLLM_GPU, NOTE_NEEDS_APPLE, NOTE_NEEDS_EXLLAMA, NOTE_NEEDS_ONNX
+    NOTE_NOT_FOR_RUNTIME, NOTE_WRONG_QUANT, N_NOTES
+
+cdef enum:  # NoteField
+    FIELD_NONE, FIELD_CONTEXT, FIELD_WINDOW, FIELD_DEVICES, FIELD_OFFLOADED, FIELD_MISSING
+
+cdef struct Piece:
+    Text text               # literal text, then the value of `field`
+    int field
+
+cdef struct Wire:
+    # Words as JSON: ids and labels with their quotes.
+    Text levels[4]
+    Text level_labels[4]
+    Text modes[5]
+    Text mode_labels[5]
+    Text runtimes[N_RUNTIMES]
+    Text runtime_labels[N_RUNTIMES]
+    Text categories[N_USE_CASES]
+    Text confidences[4]
+    Text confidence_labels[4]
+    Text methods[5]
+    const Text* quants      # without quotes
+    Piece pieces[MAX_PIECES]
+    int note_start[N_NOTES + 1]
+
+cdef struct RowText:
+    # What the catalog holds of a row as text.
+    Text facts              # its constant part, from the opening brace on
+    Text id
+    Text gguf               # preferred GGUF repository; empty: none known
+    int installed
+
+
+cdef inline long long hundredths(double x) noexcept nogil:
+    return <long long>floor(x * 100.0 + 0.5)
+
+
+cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:
+    return hundredths(1000.0 / e.best.token_ms) if e.best.fits else 0
+
+
+cdef inline long long utilization_tenths(const Estimate* e) noexcept nogil:
+    return <long long>floor(fmin(e.best.utilization, 1e6) * 1000.0 + 0.5)
+
+
+cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const Estimate* e, const Model* m, double missing) noexcept nogil:
+    """One note with its values filled in."""
+    cdef int i, field
+    if not first[0]:
+        put(b, b",", 1)
+    put(b, b'"', 1)
+    first[0] = 0
+    for i in range(w.note_start[note], w.note_start[note + 1]):
+        put_text(b, w.pieces[i].text)
+        field = w.pieces[i].field
+        if field == FIELD_CONTEXT:
+            put_int(b, e.context)
+        elif field == FIELD_WINDOW:
+            put_int(b, m.context)
+        elif field == FIELD_DEVICES:
+            put_int(b, e.best.devices)
+        elif field == FIELD_OFFLOADED:
+            put_fixed(b, <long long>ceil(e.offloaded / 100.0), 1)
+        elif field == FIELD_MISSING:
+            put_fixed(b, <long long>ceil(missing / 100.0), 1)
+    put(b, b'"', 1)
+
+
+cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* m, const Estimate* e, const Machine* h, const Policy* p) noexcept nogil:
+    """Why the row is as it is, in the order in which a reader asks: can it run, where, on what assumptions."""
+    cdef int first = 1
+    cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
+    cdef double missing = fmax(e.best.total - h.gpu_total - (0 if h.unified else h.ram), e.best.total - fmax(h.gpu_total, h.ram) if h.unified else 1)
+    if e.blocker != NO_REASON:
+        put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, e, m, fmax(missing, 1))
+    elif e.best.mode == GPU and e.best.devices > 1:
+        put_note(b, w, NOTE_SPLIT_LAYERS, &first, e, m, 0)
+    elif e.best.mode > GPU:
+        put_note(b, w, NOTE_TENSOR_PARALLEL + e.best.mode - 1, &first, e, m, 0)
+    if m.context == 0:
+        put_note(b, w, NOTE_WINDOW_UNKNOWN, &first, e, m, 0)
+    elif e.context < m.context:
+        put_note(b, w, NOTE_CONTEXT_CAPPED, &first, e, m, 0)
+    if not known_shape(m):
+        put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown else NOTE_CACHE_BOUND, &first, e, m, 0)
+    if e.best.fits:
+        if e.method == BACKEND_DEFAULT:
+            put_note(b, w, NOTE_BANDWIDTH_UNKNOWN, &first, e, m, 0)
+        if e.best.loss > p.heavy_loss:
+            put_note(b, w, NOTE_HEAVY_QUANT, &first, e, m, 0)
+        if e.best.utilization > p.good_utilization:
+            put_note(b, w, NOTE_TIGHT_MEMORY, &first, e, m, 0)
+        if tps < p.reasonable_tps:
+            put_note(b, w, NOTE_SLOW, &first, e, m, 0)
+        if e.best.runtime == LLAMACPP and not r.gguf:
+            put_note(b, w, NOTE_CONVERT, &first, e, m, 0)
+    if r.role == EMBEDDER:
+        put_note(b, w, NOTE_EMBEDDING, &first, e, m, 0)
+    if m.attention == ENCODER_DECODER:
+        put_note(b, w, NOTE_ENCODER_DECODER, &first, e, m, 0)
+    if r.origin == COMMUNITY:
+        put_note(b, w, NOTE_COMMUNITY, &first, e, m, 0)

@@ -1,0 +1,13 @@
+# The named constants that people argue about. Values and reasons: src/data/policy.csv.
+# tests/test_codes.py holds this list and the file equal.
+
+cdef struct Policy:
+    double default_context, ubatch, prompt_tokens
+    double comfortable_utilization, good_utilization
+    double reasonable_tps, slow_tps, slow_penalty, fast_enough_tps
+    double visible_loss, heavy_loss, loss_weight
+    double community_penalty, off_task_penalty, no_gguf_penalty
+    double finetune_theta, undated_year
+    double cpu_spread, offload_spread, gpu_spread, unknown_spread
+    double fixed_ms, tflops_exponent, moe_logit, bandwidth_logit, cache_efficiency
+    double moe_layer, hybrid_layer, gemma_layer, roofline_cap, gpu_flop, cpu_flop, untied_from

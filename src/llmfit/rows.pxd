@@ -1,0 +1,182 @@
+# One row of an answer as JSON, in the order of shapes.Row; tests hold the two equal.
+from libc.math cimport floor, fmax
+from llmfit.buffer cimport Buffer, put, put_fixed, put_int, put_text
+from llmfit.codes cimport *
+from llmfit.estimate cimport Estimate
+from llmfit.machine cimport Machine
+from llmfit.model cimport Model
+from llmfit.notes cimport RowText, Wire, hundredths, put_notes, tps_hundredths, utilization_tenths
+from llmfit.policy cimport Policy
+from llmfit.score cimport Row
+from llmfit.verdict cimport Verdict, tenths
+
+
+cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noexcept nogil:
+    """What each GPU holds, in the order of `gpus`; the parts add up to the memory required on GPUs."""
+    cdef int i, first = h.first[e.best.kind]
+    cdef double room = 0, before = 0, sum = 0, each, repeated
+    cdef long long part
+    if e.best.mode == GPU and e.best.devices > 1:
+        each = (e.compute + e.overhead) / e.best.devices if e.best.fits else 0
+        for i in range(h.n_devices):
+            room = room + fmax(h.capacity[i] - each, 0)
+    for i in range(h.n_devices):
+        part = 0
+        if e.best.mode == TENSOR_PARALLEL:
+            if first <= i < first + e.best.devices:
+                part = <long long>(e.best.required / e.best.devices)
+        elif e.best.mode == GPU and e.best.devices > 1:
+            repeated = each if h.capacity[i] > each else 0
+            sum = sum + fmax(h.capacity[i] - each, 0)
+            part = <long long>(floor((e.best.weights + e.cache) * sum / fmax(room, 1)) - before + repeated)
+            before = floor((e.best.weights + e.cache) * sum / fmax(room, 1))
+        elif e.best.mode != CPU_ONLY and i == first:
+            part = <long long>e.best.required
+        if i:
+            put(b, b",", 1)
+        put_fixed(b, part, 3)
+
+
+cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
+    """One command that measures what the row estimates, or null. Ids are checked at packing: nothing needs quoting."""
+    cdef int half = e.context // 2
+    if not e.best.fits or (e.best.mode != GPU and e.best.mode != CPU_ONLY):
+        put(b, b"null", 4)
+    elif e.best.runtime == LLAMACPP and t.gguf.size:
+        put(b, b'"llama-bench -hf ', 17)
+        put_text(b, t.gguf)
+        put(b, b":", 1)
+        put_text(b, w.quants[e.best.quant])
+        if e.best.mode == GPU:
+            put(b, b" -ngl 99", 8)
+        else:
+            put(b, b" -ngl 0", 7)
+        put(b, b" -fa 1 -p 512 -n 128 -d ", 24)
+        put_int(b, half)
+        put(b, b'"', 1)
+    elif e.best.runtime == VLLM:
+        put(b, b'"vllm bench latency --model ', 28)
+        put_text(b, t.id)
+        put(b, b" --batch-size 1 --output-len 128 --input-len ", 45)
+        put_int(b, half)
+        put(b, b'"', 1)
+    elif e.best.runtime == MLX and m.format == F_MLX:
+        put(b, b'"mlx_lm.benchmark --model ', 26)
+        put_text(b, t.id)
+        put(b, b' -p 512 -g 128"', 15)
+    else:
+        put(b, b"null", 4)
+
+
+cdef inline void put_optional(Buffer* b, int known, long long value, int decimals) noexcept nogil:
+    """The fixed-point number, or null where it is not known."""
+    if known:
+        put_fixed(b, value, decimals)
+    else:
+        put(b, b"null", 4)
+
+
+cdef inline double range_spread(const Estimate* e, const Policy* p) noexcept nogil:
+    """Half-width, as a factor less 1, of the range that holds about 80 % of measurements."""
+    if e.method == BACKEND_DEFAULT:
+        return p.unknown_spread
+    if e.best.mode == CPU_ONLY:
+        return p.cpu_spread
+    return p.offload_spread if e.best.mode >= MOE_OFFLOAD else p.gpu_spread
+
+
+cdef inline void put_row(
+    Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
+    const Machine* h, const Policy* p
+) noexcept nogil:
+    """The whole row."""
+    cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
+    cdef double spread = range_spread(e, p)
+    cdef int on_gpu = e.best.mode != CPU_ONLY
+    put_text(b, t.facts)
+    put(b, b',"usable_context":', 18)
+    put_int(b, <long long>e.usable)
+    put(b, b',"effective_context_length":', 28)
+    put_int(b, e.context)
+    put(b, b',"category":', 12)
+    put_text(b, w.categories[v.use_case])
+    put(b, b',"fit_level":', 13)
+    put_text(b, w.levels[v.level])
+    put(b, b',"fit_label":', 13)
+    put_text(b, w.level_labels[v.level])
+    put(b, b',"run_mode":', 12)
+    put_text(b, w.modes[e.best.mode])
+    put(b, b',"run_mode_label":', 18)
+    put_text(b, w.mode_labels[e.best.mode])
+    put(b, b',"score":', 9)
+    put_fixed(b, v.score, 1)
+    put(b, b',"score_components":{"quality":', 31)
+    put_fixed(b, v.quality, 1)
+    put(b, b',"speed":', 9)
+    put_fixed(b, v.speed, 1)
+    put(b, b',"fit":', 7)
+    put_fixed(b, v.fit, 1)
+    put(b, b',"context":', 11)
+    put_fixed(b, v.context, 1)
+    put(b, b'},"estimated_tps":', 18)
+    put_fixed(b, tps_hundredths(e), 2)
+    put(b, b',"estimated_tps_range":[', 24)
+    put_fixed(b, hundredths(tps / (1.0 + spread)), 2)
+    put(b, b',', 1)
+    put_fixed(b, hundredths(tps * (1.0 + spread)), 2)
+    put(b, b'],"prefill_tps":', 16)
+    put_optional(b, e.prefill > 0, hundredths(e.prefill), 2)
+    put(b, b',"ttft_ms":', 11)
+    put_optional(b, e.prefill > 0, hundredths(1000.0 * p.prompt_tokens / e.prefill + e.best.token_ms) if e.prefill > 0 else 0, 2)
+    put(b, b',"estimate_confidence":', 23)
+    put_text(b, w.confidences[e.confidence])
+    put(b, b',"estimate_confidence_label":', 29)
+    put_text(b, w.confidence_labels[e.confidence])
+    put(b, b',"estimate_basis":{"method":', 28)
+    put_text(b, w.methods[e.method])
+    put(b, b',"gpu_bandwidth_gbps":', 22)
+    put_optional(b, on_gpu and h.gpu[e.best.runtime][e.best.kind].bandwidth_known, tenths(e.gpu_bandwidth), 1)
+    put(b, b',"ddr_bandwidth_gbps":', 22)
+    put_optional(b, e.best.mode >= MOE_OFFLOAD and h.cpu.bandwidth_known, tenths(h.cpu.bandwidth), 1)
+    put(b, b',"efficiency":', 14)
+    put_optional(b, e.best.fits, <long long>floor(e.efficiency * 1000.0 + 0.5), 3)
+    put(b, b',"assumed_context":', 19)
+    put_int(b, e.context)
+    put(b, b',"local_calibration":null},"measured_tps":null,"runtime":', 57)
+    put_text(b, w.runtimes[e.best.runtime])
+    put(b, b',"runtime_label":', 17)
+    put_text(b, w.runtime_labels[e.best.runtime])
+    put(b, b',"best_quant":"', 15)
+    put_text(b, w.quants[e.best.quant])
+    put(b, b'","memory_required_gb":', 23)
+    put_fixed(b, <long long>e.best.required, 3)
+    put(b, b',"memory_available_gb":', 23)
+    put_fixed(b, <long long>e.best.available, 3)
+    put(b, b',"moe_offloaded_gb":', 20)
+    put_optional(b, e.best.mode == MOE_OFFLOAD, <long long>e.offloaded, 3)
+    put(b, b',"ram_offloaded_gb":', 20)
+    put_optional(b, e.best.mode == CPU_OFFLOAD, <long long>e.offloaded, 3)
+    put(b, b',"total_memory_gb":', 19)
+    put_fixed(b, <long long>e.best.total, 3)
+    put(b, b',"utilization_pct":', 19)
+    put_fixed(b, utilization_tenths(e), 1)
+    put(b, b',"disk_size_gb":', 16)
+    put_fixed(b, <long long>e.disk, 3)
+    put(b, b',"memory_breakdown_gb":{"weights":', 34)
+    put_fixed(b, <long long>e.best.weights, 3)
+    put(b, b',"kv_cache":', 12)
+    put_fixed(b, <long long>e.cache, 3)
+    put(b, b',"compute_buffer":', 18)
+    put_fixed(b, <long long>e.compute, 3)
+    put(b, b',"overhead":', 12)
+    put_fixed(b, <long long>e.overhead, 3)
+    put(b, b'},"per_device_gb":[', 19)
+    put_devices(b, e, h)
+    put(b, b'],"notes":[', 11)
+    put_notes(b, w, r, m, e, h, p)
+    if t.installed:
+        put(b, b'],"installed":true,"verify_command":', 36)
+    else:
+        put(b, b'],"installed":false,"verify_command":', 37)
+    put_command(b, w, t, m, e)
+    put(b, b'}', 1)

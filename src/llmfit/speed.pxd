@@ -1,0 +1,45 @@
+# How fast a model runs: decode as a roofline over every memory that is read, prefill as a share of compute.
+from libc.math cimport fmax
+from llmfit.codes cimport *
+from llmfit.machine cimport Rate
+from llmfit.model cimport Model
+from llmfit.policy cimport Policy
+from llmfit.quant cimport Quant
+
+
+cdef inline double layer_factor(const Model* m, const Policy* p) noexcept nogil:
+    """a_layer of the decode formula: products of the factors for MoE, hybrids and Gemma."""
+    cdef double a = 1.0
+    if m.is_moe:
+        a = a * p.moe_layer
+    if m.attention == HYBRID_LINEAR or m.attention == HYBRID_LINEAR_MLA or m.attention == HYBRID_SSM or m.attention == SSM:
+        a = a * p.hybrid_layer
+    if m.gemma:
+        a = a * p.gemma_layer
+    return a
+
+
+cdef inline double read_ms(double bytes, const Rate* r, int speed_class, int is_moe) noexcept nogil:
+    """Milliseconds to read `bytes` of weights: bytes / (eta BW)."""
+    return bytes / (r.eta[speed_class][is_moe] * r.bandwidth * 1e6)
+
+
+cdef inline double roofline_ms(double bytes, const Rate* r, const Policy* p) noexcept nogil:
+    """The least a token can take, ms: bytes / (0.95 BW)."""
+    return bytes / (p.roofline_cap * r.bandwidth * 1e6)
+
+
+cdef inline double token_bytes(const Model* m, double weights, const Policy* p) noexcept nogil:
+    """Bytes of weights read for one token: the active share, without the untied input embedding of larger dense models.
+
+    `weights`: bytes of all weights as loaded.
+    """
+    cdef double share = m.active / m.params
+    if not m.is_moe and not m.tied and m.params > p.untied_from and m.embedding_params > 0:
+        share = share - m.embedding_params / m.params
+    return weights * fmax(share, 0.01)
+
+
+cdef inline double prefill_tps(double active, const Rate* r) noexcept nogil:
+    """Prompt tokens a second: share x FP16 peak / (2 P_active); 0 where the peak is not known."""
+    return r.prefill / (active * 1e-9)

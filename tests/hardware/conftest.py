@@ -1,0 +1,36 @@
+"""The tables from their text, and recorded machines: no test here needs hardware or a built extension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from llmfit.hardware import ReplaySource, detect
+from llmfit.machine import Machine
+from llmfit.tables import Accelerator, CpuFamily, Tables, read_csv
+
+ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    return Tables(
+        accelerators=tuple(read_csv(ROOT / "src/data/accelerators.csv", Accelerator)),
+        cpus=tuple(read_csv(ROOT / "src/data/cpus.csv", CpuFamily)),
+    )
+
+
+@pytest.fixture(scope="session")
+def machine(tables: Tables) -> Callable[[str], Machine]:
+    """The machine detected in a recorded folder."""
+
+    @cache
+    def read(name: str) -> Machine:
+        assert name == "empty" or (RECORDED / name).is_dir()
+        return detect(tables, ReplaySource(RECORDED / name))
+
+    return read
