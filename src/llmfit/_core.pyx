@@ -93,9 +93,9 @@ cdef void representatives(const Scored* s, const Match* w, int* best) noexcept n
             continue
         g = rows[i].group
         held = best[g]
-        if held < 0 or i == w.always:
+        if held < 0 or i == w.first:
             best[g] = i
-        elif held != w.always:
+        elif held != w.first:
             if (rows[i].origin == COMMUNITY) != (rows[held].origin == COMMUNITY):
                 if rows[held].origin == COMMUNITY:
                     best[g] = i
@@ -140,10 +140,13 @@ cdef class Ranking:
         free(self.row_size)
 
     def select(
-        self, int min_level=0, bint drop_foreign=False, int always=-1, int only=-1, bytes providers=None,
+        self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
         bytes licenses=None, bytes found=None, int searches=0, int sort=0, limit=None, bint distinct=False,
     ):
-        """(how many rows pass, the first `limit` of them as row indices in order)."""
+        """(how many rows pass, the first `limit` of them as row indices in order).
+
+        `first` is a row that comes first if it passes, `exempt` lets it pass whatever its level. Masks: match.pxd.
+        """
         cdef const Columns* c = self.scored.c
         cdef Match w
         cdef int n = c.n_rows, i, kept = 0, total = 0
@@ -155,7 +158,8 @@ cdef class Ranking:
         w.min_level = min_level
         w.use_case = self.use_case
         w.drop_foreign = drop_foreign
-        w.always = always
+        w.first = first
+        w.exempt = exempt
         w.only = only
         w.providers = <const unsigned char*>(<char*>providers) if providers is not None else NULL
         w.licenses = <const unsigned char*>(<char*>licenses) if licenses is not None else NULL
@@ -178,7 +182,7 @@ cdef class Ranking:
                     continue
                 total += 1
                 p = place_of(&self.scored, i, sort)
-                if i == always:
+                if i == first:
                     p.key = 0
                     p.tie = 0
                 if heap:

@@ -8,7 +8,8 @@ cdef struct Match:
     int min_level
     int use_case                # rows that serve it; -1: all
     int drop_foreign            # 1: without the rows that the asked runtime cannot execute here
-    int always                  # this row is kept whatever its level; -1: none
+    int first                   # this row comes first; -1: none
+    int exempt                  # 1: and is kept whatever its level
     int only                    # this row alone; -1: all
     const unsigned char* providers  # by provider: 1 keep; NULL: all
     const unsigned char* licenses   # by license: 1 keep; NULL: all
@@ -34,7 +35,7 @@ cdef inline int matches(const Match* w, int index, const Row* r, const Verdict* 
     """1 if the row passes every filter."""
     if w.only >= 0 and w.only != index:
         return 0
-    if v.level < w.min_level and index != w.always:
+    if v.level < w.min_level and not (w.exempt and index == w.first):
         return 0
     if w.use_case >= 0 and not (r.serves >> w.use_case) & 1:
         return 0

@@ -8,7 +8,6 @@ import re
 from urllib.parse import quote
 
 import pytest
-
 from contract import RIG
 from wire import MODELS, SYSTEM, TOP, Server
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-
 from contract import LEVELS, RIG, USE_CASES, level, names
 from wire import MODELS, TOP, Server
 
@@ -25,7 +24,7 @@ def test_the_category_is_the_use_case_asked_for(server: Server, path: str, use_c
     )
 
 
-@pytest.mark.parametrize("use_case", ["coding", "reasoning", "multimodal", "embedding"])
+@pytest.mark.parametrize("use_case", ["coding", "reasoning", "multimodal"])
 def test_a_use_case_has_the_models_that_are_mainly_for_it(
     server: Server, everything: dict[str, Any], use_case: str
 ) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-
 from contract import RIG, SMALL, TINY, haystack, names
 from wire import MODELS, Response, Server, url
 

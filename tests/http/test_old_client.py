@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from wire import MODELS, SYSTEM, TOP, Server
 
 

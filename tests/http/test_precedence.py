@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from contract import LEVELS, RIG, SMALL, level, names
 from wire import MODELS, TOP, Server
 

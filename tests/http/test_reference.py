@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from contract import FILTERS, LEVELS, RIG, USE_CASES, haystack, level, names
 from wire import MODELS, SYSTEM, TOP, Server, url
 

@@ -6,7 +6,6 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
-
 from contract import SMALL, level, names
 from wire import MODELS, TOP, Server
 
@@ -78,7 +77,10 @@ def test_ties_by_score(rows: list[Row], sort: str, runnable: bool) -> None:
 
 
 def test_ties_by_name(rows: list[Row], sort: str) -> None:
-    """Rows that are alike in every number sent are taken for true ties."""
+    """Rows that are alike in every number sent are taken for true ties.
+
+    The contract leaves open whether case counts; one of the two orders must hold throughout.
+    """
 
     def alike(row: Row) -> Any:
         numbers = [v for k, v in row.items() if isinstance(v, (int, float)) and k != "disk_size_gb"]

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-
 from contract import BACKENDS, ENVELOPE, GPU_KEYS, RIG, SYSTEM_KEYS, rounded, type_faults
 from wire import MODELS, SYSTEM, TOP, Server, url
 
@@ -54,6 +53,8 @@ def test_the_totals_are_those_of_the_devices(server: Server, what: dict[str, obj
         assert got == (None, None, None), f"{what}: no GPU, yet {got}"
         return
     for total, each in (("gpu_vram_gb", "vram_gb"), ("gpu_available_gb", "free_vram_gb")):
+        if system[total] is None or any(gpu[each] is None for gpu in gpus):
+            continue  # a device of this machine that does not say
         wanted = sum(gpu[each] * gpu["count"] for gpu in gpus)
         assert abs(system[total] - wanted) <= 0.0015 * (1 + system["gpu_count"]), (
             f"{what}: {total} {system[total]}, the devices have {wanted}"
@@ -77,7 +78,7 @@ def test_system_says_when_it_looked(server: Server) -> None:
 def test_envelope(server: Server, path: str) -> None:
     page = server.ok(path, **RIG, limit=2)
     faults = type_faults(page, ENVELOPE) + type_faults(
-        page["catalog"], {"version": "any", "digest": "str"}, "catalog."
+        page.get("catalog") or {}, {"version": "any", "digest": "str"}, "catalog."
     )
     assert not faults, f"{path}: {faults}"
     assert page["generation"] and page["catalog"]["digest"], (

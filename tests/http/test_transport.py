@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from contract import RIG
 from wire import MODELS, SYSTEM, TOP, Server, url
 

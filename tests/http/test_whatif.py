@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-
 from contract import BACKENDS, RIG, names
 from wire import MODELS, SYSTEM, TOP, Server
 

@@ -118,7 +118,7 @@ class Client:
         answer = self._connection.getresponse()
         data = answer.read()
         names = {k.lower(): v for k, v in answer.getheaders()}
-        return Response(f"{method} {path}", answer.status, names, data)
+        return Response(f"{method} {path:.300}", answer.status, names, data)
 
     def ok(self, path: str, **params: object) -> dict[str, Any]:
         """The JSON of an answer that must be 200."""

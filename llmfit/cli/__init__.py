@@ -1,0 +1,32 @@
+"""The command line. ``main`` turns every error that is the user's to mend into one line and a non-zero exit."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``llmfit`` console script. Exit status 0, 1 (it failed) or 2 (bad usage)."""
+    from llmfit.errors import BadParam, LlmfitError
+
+    try:
+        from llmfit.cli.commands import cli
+
+        status = cli(standalone_mode=True)
+    except BadParam as error:
+        sys.exit(fail(str(error), 2))
+    except LlmfitError as error:
+        sys.exit(fail(str(error), 1))
+    except ImportError as error:
+        if "_core" not in str(error) and "_catalog" not in str(error):
+            raise
+        sys.exit(fail("the compiled core is missing: install llmfit with `pip install .`", 1))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status)
+
+
+def fail(text: str, status: int) -> int:
+    print(f"llmfit: {text}", file=sys.stderr)
+    return status

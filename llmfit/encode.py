@@ -1,0 +1,101 @@
+"""Answers as structs and bytes: figures rounded the way that the contract says, never past what fits."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from llmfit import params
+from llmfit.catalog import Catalog
+from llmfit.host import used_devices
+from llmfit.machine import Device, Machine
+from llmfit.query import Page
+from llmfit.shapes import Envelope, Gpu, Node, System
+
+BACKEND_LABELS = {
+    "cuda": "CUDA", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan", "sycl": "SYCL", "ascend": "NPU (Ascend)",
+}  # fmt: skip
+MILLI_GIB = (1 << 30) / 1000
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+
+
+def gib_down(amount: float) -> float:
+    """Bytes as GiB to 3 decimals, never more than there is."""
+    return math.floor(amount / MILLI_GIB) / 1000
+
+
+@cache
+def node() -> Node:
+    """Who answers: $HOSTNAME, else the system's host name."""
+    import platform
+
+    name = os.environ.get("HOSTNAME") or socket.gethostname() or "unknown-node"
+    system = {"Darwin": "macos", "Windows": "windows"}.get(platform.system(), "linux")
+    return Node(name=name, os=system)  # type: ignore[arg-type]
+
+
+def gpus_of(devices: list[Device]) -> tuple[Gpu, ...]:
+    """One entry for each kind of device. Free memory is that of the least free of its kind."""
+    kinds: dict[tuple[object, ...], list[Device]] = {}
+    for device in devices:
+        kinds.setdefault((device.name, device.total_bytes, device.backend), []).append(device)
+    return tuple(
+        Gpu(
+            name=first.name,
+            vram_gb=gib_down(first.total_bytes),
+            free_vram_gb=gib_down(min(device.free_bytes for device in kind)),
+            backend=BACKEND_LABELS.get(first.backend, first.backend),
+            count=len(kind),
+            unified_memory=first.unified,
+            memory_bandwidth_gbps=first.bandwidth_gbps,
+            pci_address=first.pci_address if len(kind) == 1 else None,
+            uuid=first.uuid if len(kind) == 1 else None,
+        )
+        for kind in kinds.values()
+        for first in kind[:1]
+    )
+
+
+def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
+    """The machine as an answer shows it."""
+    devices = used_devices(machine)
+    cpu = "CPU (ARM)" if machine.cpu_arch == "arm" else "CPU (x86)"
+    return System(
+        total_ram_gb=gib_down(machine.ram_total_bytes),
+        available_ram_gb=gib_down(machine.ram_available_bytes),
+        cpu_cores=machine.cpu_cores,
+        cpu_name=machine.cpu_name,
+        has_gpu=bool(devices),
+        gpu_vram_gb=gib_down(sum(device.total_bytes for device in devices)) if devices else None,
+        gpu_available_gb=gib_down(sum(device.free_bytes for device in devices)) if devices else None,
+        gpu_name=devices[0].name if devices else None,
+        gpu_count=len(devices),
+        unified_memory=bool(devices) and all(device.unified for device in devices),
+        backend=BACKEND_LABELS.get(devices[0].backend, devices[0].backend) if devices else cpu,
+        gpus=gpus_of(devices),
+        ram_bandwidth_gbps=machine.ram_bandwidth_gbps,
+        observed_at=machine.observed_at,
+        warnings=(*machine.warnings, *warnings),
+    )
+
+
+def envelope(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...]) -> Envelope:
+    """A page as the struct that goes over the wire; its rows are already JSON."""
+    return Envelope(
+        node=node(),
+        system=system_of(page.machine),
+        total_models=page.total,
+        returned_models=len(page.indices),
+        filters=params.echo(query),
+        models=msgspec.Raw(page.ranking.encode(page.indices)),
+        catalog=catalog.name,
+        generation=page.generation,
+        warnings=warnings,
+    )

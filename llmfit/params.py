@@ -1,0 +1,274 @@
+"""THE parameter table. Parsing, error texts, CLI flags, the ``filters`` echo, cache keys and docs all come from it.
+
+Knows neither HTTP nor argv: :func:`parse` takes (name, value) pairs of text and an endpoint, and returns a frozen,
+hashable Query or raises :class:`BadParam` with the whole message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from llmfit import codes
+from llmfit.errors import BadParam
+
+# What an endpoint is called here; `name` is /api/v1/models/{name}, `fit` the command line.
+LISTS = ("models", "top", "name", "fit")
+ENDPOINTS = (*LISTS, "system")
+LONGEST_TEXT = 200
+MOST = 1 << 31
+
+TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+class Param(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter: what it is called, what it takes, where it applies, what it is when absent."""
+
+    name: str
+    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words
+    stage: str  # machine, analyse, score, filter, order, page: what has to be done again when it changes
+    help: str
+    choices: tuple[str, ...] = ()
+    value_aliases: dict[str, str] = {}
+    hidden_choices: tuple[str, ...] = ()  # legal, but not named in the error text
+    aliases: tuple[str, ...] = ()
+    default: Any = None
+    defaults: dict[str, Any] = {}  # by endpoint, where it differs
+    endpoints: tuple[str, ...] = LISTS
+    at_most: float = MOST
+
+    def default_at(self, endpoint: str) -> Any:
+        return self.defaults.get(endpoint, self.default)
+
+    def allowed(self) -> str:
+        """What a bad value is told."""
+        if self.kind == "choice":
+            return "|".join(self.choices)
+        limit = f" up to {self.at_most:g}" if self.at_most < MOST else ""
+        return {
+            "bool": "true|false",
+            "count": f"a non-negative integer{limit}",
+            "positive": f"a positive integer{limit}",
+            "number": f"a positive number{limit}",
+            "amount": f"a non-negative number{limit}",
+            "text": f"a non-empty text of at most {LONGEST_TEXT} characters",
+            "words": f"a comma-separated list of at most {LONGEST_TEXT} characters",
+        }[self.kind]
+
+
+FIT_CHOICES = tuple(reversed(codes.FIT_LEVELS))
+WHATIF = (*LISTS, "system")
+
+PARAMS = (
+    Param(
+        name="limit", kind="count", stage="page", aliases=("n", "top"), defaults={"top": 5, "fit": 20},
+        help="Maximum number of models to return; 0 returns the counts alone.",
+    ),
+    Param(
+        name="perfect", kind="bool", stage="filter", default=False,
+        help="Only models with a perfect fit; overrides min_fit.",
+    ),
+    Param(
+        name="min_fit", kind="choice", stage="filter", choices=FIT_CHOICES,
+        value_aliases={"tight": "too_tight", "tootight": "too_tight"}, default="marginal",
+        help="Lowest fit level to return.",
+    ),
+    Param(
+        name="include_too_tight", kind="bool", stage="filter", default=True, defaults={"top": False},
+        help="Whether models that cannot run may be returned.",
+    ),
+    Param(
+        name="runtime", kind="choice", stage="analyse", choices=("any", "mlx", "llamacpp"), hidden_choices=("vllm",),
+        value_aliases={"llama.cpp": "llamacpp", "llama_cpp": "llamacpp"}, default="any",
+        help="Only models that this runtime can run on this machine, computed for it.",
+    ),
+    Param(
+        name="force_runtime", kind="choice", stage="analyse", choices=("mlx", "llamacpp", "vllm"),
+        value_aliases={"llama.cpp": "llamacpp", "llama_cpp": "llamacpp"},
+        help="Compute every model for this runtime; those that it cannot run are too tight.",
+    ),
+    Param(
+        name="use_case", kind="choice", stage="score", choices=codes.USE_CASES,
+        value_aliases={"code": "coding", "reason": "reasoning", "vision": "multimodal", "embed": "embedding"},
+        help="Only models that serve this use case, scored for it.",
+    ),
+    Param(name="provider", kind="text", stage="filter", help="Part of the provider's name, in any case."),
+    Param(
+        name="search", kind="text", stage="filter",
+        help="Part of the name, provider, parameter count, use case or category, in any case.",
+    ),
+    Param(name="license", kind="words", stage="filter", help="Only models under one of these licences."),
+    Param(
+        name="distinct", kind="bool", stage="filter", default=False, defaults={"top": True},
+        help="One row for each base model: the best of it and of its copies.",
+    ),
+    Param(
+        name="exact", kind="bool", stage="filter", default=False, endpoints=("name",),
+        help="The model of exactly this id alone; 404 if the catalog has none.",
+    ),
+    Param(
+        name="sort", kind="choice", stage="order", choices=codes.SORT_KEYS, default="score",
+        value_aliases={
+            "tokens": "tps", "throughput": "tps", "parameters": "params", "memory": "mem", "mem_pct": "mem",
+            "utilization": "mem", "context": "ctx", "release": "date", "released": "date", "use": "use_case",
+            "usecase": "use_case",
+        },
+        help="Order: the best score, fastest, largest, least memory, longest context, newest, or by category.",
+    ),
+    Param(
+        name="max_context", kind="positive", stage="analyse",
+        help="Context in tokens to compute memory and speed for; overrides the server's --max-context.",
+    ),
+    Param(name="gpu", kind="text", stage="machine", endpoints=WHATIF, help="What if the GPU were this one (a name)?"),
+    Param(
+        name="gpu_count", kind="count", stage="machine", endpoints=WHATIF, at_most=64,
+        help="What if there were so many of the GPU? 0 removes the GPUs.",
+    ),
+    Param(
+        name="vram_gb", kind="amount", stage="machine", aliases=("memory",), endpoints=WHATIF, at_most=1e6,
+        help="What if all GPUs together had so many GiB? 0 removes the GPUs.",
+    ),
+    Param(
+        name="gpu_bandwidth_gbps", kind="number", stage="machine", endpoints=WHATIF, at_most=1e6,
+        help="What if each GPU read so many GB/s?",
+    ),
+    Param(
+        name="ram_gb", kind="number", stage="machine", aliases=("ram",), endpoints=WHATIF, at_most=1e6,
+        help="What if there were so many GiB of RAM, all of it free?",
+    ),
+    Param(
+        name="cpu_cores", kind="positive", stage="machine", endpoints=WHATIF, at_most=4096,
+        help="What if the CPU had so many cores?",
+    ),
+    Param(
+        name="ram_bandwidth_gbps", kind="number", stage="machine", endpoints=WHATIF, at_most=1e6,
+        help="What if the RAM read so many GB/s?",
+    ),
+    Param(
+        name="unified_memory", kind="bool", stage="machine", endpoints=WHATIF,
+        help="What if GPU and CPU shared one memory?",
+    ),
+    Param(
+        name="backend", kind="choice", stage="machine", endpoints=WHATIF,
+        choices=("cuda", "rocm", "metal", "vulkan", "sycl", "cpu"), help="What if this were the compute backend?",
+    ),
+)  # fmt: skip
+BY_NAME = {name: param for param in PARAMS for name in (param.name, *param.aliases)}
+WHATIF_NAMES = tuple(param.name for param in PARAMS if param.stage == "machine")
+
+# Frozen and hashable: the effective value of every parameter; and `name`, the model named in the path, whose row is
+# returned whatever its level unless the request itself says something about levels.
+Query: Any = msgspec.defstruct(
+    "Query",
+    [(param.name, Any, param.default) for param in PARAMS]
+    + [("name", Any, None), ("levels_given", bool, False), ("endpoint", str, "models")],
+    frozen=True,
+    kw_only=True,
+)
+LEVELS = frozenset({"min_fit", "perfect", "include_too_tight"})
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    query: Any  # Query
+    warnings: tuple[str, ...]
+
+
+def at(endpoint: str) -> tuple[Param, ...]:
+    """The parameters that an endpoint takes."""
+    return tuple(param for param in PARAMS if endpoint in param.endpoints)
+
+
+def parse(pairs: Iterable[tuple[str, str]], endpoint: str, name: str | None = None) -> Parsed:
+    """The effective query; BadParam for the first value that is not allowed. Unknown names are warnings."""
+    given: dict[str, Any] = {}
+    warnings = []
+    for key, text in pairs:
+        param = BY_NAME.get(key)
+        if param is None or endpoint not in param.endpoints:
+            warnings.append(unknown(key, endpoint))
+        elif param.name in given:
+            raise BadParam(f"invalid {param.name} value: given more than once")
+        else:
+            given[param.name] = value_of(param, text)
+    values = {param.name: given.get(param.name, param.default_at(endpoint)) for param in at(endpoint)}
+    if endpoint in LISTS:
+        values["min_fit"] = lowest_level(given, endpoint)
+    query = Query(**values, name=name, levels_given=not LEVELS.isdisjoint(given), endpoint=endpoint)
+    return Parsed(query, tuple(dict.fromkeys(warnings)))
+
+
+def lowest_level(given: dict[str, Any], endpoint: str) -> str:
+    """The lowest fit level that is returned: the table of min_fit, include_too_tight and perfect."""
+    asked = "perfect" if given.get("perfect") else given.get("min_fit")
+    include = given.get("include_too_tight", False if endpoint == "top" and asked else None)
+    if include is False:
+        return max(asked or "marginal", "marginal", key=codes.FIT_LEVELS.index)
+    return asked or ("too_tight" if include else "marginal")
+
+
+def value_of(param: Param, text: str) -> Any:
+    """The value that a text stands for; BadParam where it is none of the allowed ones."""
+    text = text.strip()
+    value = READERS[param.kind](param, text)
+    if value is None or (isinstance(value, int | float) and value > param.at_most):
+        raise BadParam(f"invalid {param.name} value: use {param.allowed()}")
+    return value
+
+
+def _bool(param: Param, text: str) -> bool | None:
+    text = text.lower()
+    return True if text in TRUE else False if text in FALSE else None
+
+
+def _integer(param: Param, text: str) -> int | None:
+    value = int(text) if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) else -1
+    return value if value >= (param.kind == "positive") else None
+
+
+def _number(param: Param, text: str) -> float | None:
+    value = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}", text, re.ASCII) else -1.0
+    return value if value > 0 or (value == 0 and param.kind == "amount") else None
+
+
+def _choice(param: Param, text: str) -> str | None:
+    text = text.lower()
+    text = param.value_aliases.get(text, text)
+    return text if text in param.choices or text in param.hidden_choices else None
+
+
+def _text(param: Param, text: str) -> str | None:
+    return text if 0 < len(text) <= LONGEST_TEXT else None
+
+
+def _words(param: Param, text: str) -> tuple[str, ...] | None:
+    words = tuple(word.strip().lower() for word in text.split(","))
+    return words if len(text) <= LONGEST_TEXT and all(words) else None
+
+
+READERS = {
+    "bool": _bool, "count": _integer, "positive": _integer, "number": _number, "amount": _number, "choice": _choice,
+    "text": _text, "words": _words,
+}  # fmt: skip
+
+
+def unknown(key: str, endpoint: str) -> str:
+    """The warning for a name that the endpoint does not know."""
+    import difflib
+
+    known = [name for name in BY_NAME if endpoint in BY_NAME[name].endpoints]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown parameter '{key[:40]}' ignored{hint}"
+
+
+def echo(query: Any) -> dict[str, object]:
+    """The ``filters`` of an answer: every parameter of the endpoint with its effective value."""
+    values: dict[str, object] = {param.name: getattr(query, param.name) for param in at(query.endpoint)}
+    values["top_only"] = query.endpoint == "top"
+    if query.name is not None:
+        values["name"] = query.name
+        values["search"] = query.name if query.search is None else f"{query.name} {query.search}"
+    return values

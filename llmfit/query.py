@@ -1,0 +1,153 @@
+"""From a Query and a Machine to a Page: analyse once, select often.
+
+An analysis depends on the machine and on the parameters of stages `machine`, `analyse` and `score`; the last few are
+kept. Everything else is a selection over it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from llmfit import codes, params
+from llmfit._core import Estimates, Ranking
+from llmfit.catalog import Catalog
+from llmfit.errors import UnknownModel
+from llmfit.hardware.whatif import WhatIf, apply_whatif
+from llmfit.host import host_of
+from llmfit.machine import Machine
+
+KEPT_HOSTS, KEPT_RANKINGS = 64, 8
+ELEMENT_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}  # of a cache element, by cache type
+Value = TypeVar("Value")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What a query selects, before it is encoded."""
+
+    machine: Machine
+    generation: str
+    ranking: Ranking
+    total: int
+    indices: list[int]
+
+
+class Recent(Generic[Value]):
+    """The last `size` values by key, made when first asked for. Safe to use from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        value = make()
+        with self._lock:
+            self._held[key] = value
+            while len(self._held) > self._size:
+                self._held.popitem(last=False)
+        return value
+
+
+class Engine:
+    """A catalog and a machine: answers queries. ``max_context`` (tokens) is the server's default."""
+
+    def __init__(self, catalog: Catalog, machine: Machine, max_context: int | None = None) -> None:
+        self.catalog = catalog
+        self.machine = machine
+        self.max_context = max_context
+        self._machines: Recent[tuple[Machine, Any, str]] = Recent(KEPT_HOSTS)
+        self._estimates: Recent[Estimates] = Recent(KEPT_RANKINGS)
+        self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS)
+
+    def observe(self, machine: Machine) -> None:
+        """From now on answer for this state of the machine."""
+        self.machine = machine
+        self._machines = Recent(KEPT_HOSTS)
+
+    def machine_for(self, query: Any) -> tuple[Machine, Any, str]:
+        """(the machine with the query's what-ifs, its Host, the generation of answers about it)."""
+        whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+
+        def make() -> tuple[Machine, Any, str]:
+            machine = apply_whatif(self.machine, whatif, self.catalog.tables)
+            return machine, host_of(machine, self.catalog), generation(machine, self.catalog)
+
+        return self._machines.get(whatif, make)
+
+    def ranking_for(self, query: Any) -> tuple[Machine, str, Ranking]:
+        machine, host, stamp = self.machine_for(query)
+        context = query.max_context or self.max_context or 0
+        runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
+        runtime_code = codes.RUNTIMES.index(runtime) if runtime else -1
+        use_case = codes.USE_CASES.index(query.use_case) if query.use_case else -1
+        key = (stamp, context, runtime_code)
+
+        def estimate() -> Estimates:
+            return Estimates(self.catalog.core, host, context=context, runtime=runtime_code)
+
+        def rank() -> Ranking:
+            return Ranking(self._estimates.get(key, estimate), use_case)
+
+        return machine, stamp, self._rankings.get((*key, use_case), rank)
+
+    def run(self, query: Any) -> Page:
+        """The rows that the query selects, in order. UnknownModel for an exact id that the catalog lacks."""
+        machine, stamp, ranking = self.ranking_for(query)
+        needles = tuple(text.lower() for text in (query.name, query.search) if text is not None)
+        named = self.catalog.core.index_of(query.name) if query.name is not None else -1
+        if query.exact and named < 0:
+            raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
+        total, indices = ranking.select(
+            min_level=codes.FIT_LEVELS.index(query.min_fit),
+            drop_foreign=query.runtime != "any" and query.force_runtime is None,
+            first=named,
+            exempt=not query.levels_given,
+            only=named if query.exact else -1,
+            providers=provider_mask(self.catalog, query.provider.lower()) if query.provider else None,
+            licenses=license_mask(self.catalog, query.license) if query.license else None,
+            found=found_mask(self.catalog, needles) if needles else None,
+            searches=len(needles),
+            sort=codes.SORT_KEYS.index(query.sort),
+            limit=query.limit,
+            distinct=query.distinct,
+        )
+        return Page(machine, stamp, ranking, total, indices)
+
+
+@lru_cache(maxsize=256)
+def provider_mask(catalog: Catalog, part: str) -> bytes:
+    """By provider: 1 where its name contains the part (lower case)."""
+    return bytes(part in name for name in catalog.providers)
+
+
+@lru_cache(maxsize=256)
+def license_mask(catalog: Catalog, wanted: tuple[str, ...]) -> bytes:
+    """By licence: 1 where one of its identifiers is wanted."""
+    return bytes(any(name.lower() in wanted for name in names) for names in catalog.licenses)
+
+
+@lru_cache(maxsize=128)
+def found_mask(catalog: Catalog, needles: tuple[str, ...]) -> bytes:
+    """By row: how many of the needles its search text contains."""
+    mask: bytes = catalog.core.found(needles)
+    return mask
+
+
+def generation(machine: Machine, catalog: Catalog) -> str:
+    """A hash of the facts that scoring uses and of the catalog: equal facts give equal answers."""
+    facts = (
+        catalog.name.digest, machine.cpu_arch, machine.cpu_cores, machine.cpu_has_avx, machine.cpu_fp32_tflops,
+        machine.ram_bandwidth_gbps, machine.ram_total_bytes, machine.ram_available_bytes, machine.devices,
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()[:16]

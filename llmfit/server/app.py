@@ -1,0 +1,59 @@
+"""Builds the Sanic application of one worker."""
+
+from __future__ import annotations
+
+import msgspec
+from sanic import Sanic
+
+from llmfit import catalog
+from llmfit.machine import Machine
+from llmfit.query import Engine
+from llmfit.server import failures
+from llmfit.server.hosts import HostCheck
+from llmfit.server.pages import Pages
+from llmfit.server.routes import Routes
+
+MOST_HEADERS, MOST_BODY = 16 << 10, 1 << 20  # bytes
+DRAIN_SECONDS = 10.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How ``llmfit serve`` was called."""
+
+    machine: Machine
+    host: str = "127.0.0.1"
+    port: int = 8787
+    unix_socket: str | None = None
+    workers: int = 1
+    max_context: int | None = None
+
+
+def create_app(settings: Settings) -> Sanic:  # type: ignore[type-arg]
+    """The application of one worker; everything heavy happens before it accepts connections."""
+    app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None)  # type: ignore[type-arg]
+    app.config.FALLBACK_ERROR_FORMAT = "json"
+    app.config.ACCESS_LOG = False
+    app.config.MOTD = False
+    app.config.REQUEST_MAX_HEADER_SIZE = MOST_HEADERS
+    app.config.REQUEST_MAX_SIZE = MOST_BODY
+    app.config.KEEP_ALIVE_TIMEOUT = 75
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = DRAIN_SECONDS
+    failures.install(app)
+    engine = Engine(catalog.default(), settings.machine, settings.max_context)
+    routes = Routes(Pages(engine), HostCheck(None if settings.unix_socket else settings.host))
+    routes.install(app)
+
+    @app.after_server_start
+    async def started(*_: object) -> None:
+        await app.loop.run_in_executor(routes.worker, routes.pages.make, ("top", "", None))
+        routes.ready = True
+
+    @app.before_server_stop
+    async def draining(*_: object) -> None:
+        routes.ready = False
+
+    @app.after_server_stop
+    async def stopped(*_: object) -> None:
+        routes.worker.shutdown(wait=False, cancel_futures=True)
+
+    return app

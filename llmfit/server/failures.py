@@ -1,0 +1,59 @@
+"""Every answer that is not a result has one shape: ``{"error": "..."}``. One function makes it."""
+
+from __future__ import annotations
+
+import logging
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic.exceptions import SanicException
+from sanic.response import raw
+
+from llmfit.encode import encode
+from llmfit.errors import BadParam, LlmfitError, UnknownModel
+from llmfit.shapes import Failure
+
+log = logging.getLogger("llmfit.server")
+JSON = "application/json"
+# What a client is told where Sanic's own words would be empty or show internals.
+TEXTS = {
+    400: "bad request: this is not well-formed HTTP",
+    404: "not found: no such path",
+    405: "method not allowed: use GET or HEAD",
+    408: "request timeout: the request did not arrive in time",
+    413: "payload too large",
+    414: "URI too long",
+    417: "expectation failed",
+    431: "request header fields too large",
+    500: "internal error",
+    503: "not ready",
+}
+
+
+def failure(status: int, text: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """The answer for a failed request; `text` names what was wrong and what is allowed."""
+    return raw(encode(Failure(text)), status=status, headers=headers, content_type=JSON)
+
+
+def status_of(error: LlmfitError) -> int:
+    """400 for a bad value, 404 for an unknown model, 500 for what the client cannot mend."""
+    if isinstance(error, BadParam):
+        return 400
+    return 404 if isinstance(error, UnknownModel) else 500
+
+
+def install(app: Sanic) -> None:  # type: ignore[type-arg]
+    """Turn every exception of the app into a failure."""
+
+    @app.exception(Exception)
+    def failed(request: Request, error: Exception) -> HTTPResponse:  # type: ignore[type-arg]
+        if isinstance(error, LlmfitError):
+            return failure(status_of(error), str(error))
+        if isinstance(error, SanicException) and error.status_code < 500:
+            headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
+            if error.status_code == 405:
+                headers["Allow"] = "GET, HEAD"
+            return failure(error.status_code, TEXTS.get(error.status_code, "bad request"), headers)
+        if isinstance(error, SanicException) and error.status_code == 503:
+            return failure(503, TEXTS[503])
+        log.error("unexpected failure", exc_info=error)
+        return failure(500, TEXTS[500])

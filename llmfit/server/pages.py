@@ -1,0 +1,86 @@
+"""Finished answers: the bytes of a page with its ETag, kept by the raw text of the request that asked for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from llmfit import params
+from llmfit.encode import encode, envelope, node, system_of
+from llmfit.errors import BadParam
+from llmfit.query import Engine
+from llmfit.shapes import SystemAnswer
+
+MOST_PAGES, MOST_BYTES = 2048, 64 << 20
+MOST_FIELDS = 64
+Key = tuple[str, str, str | None]  # endpoint, query string, model named in the path
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """An answer that needs nothing more than to be sent."""
+
+    body: bytes
+    headers: dict[str, str]
+    etag: str
+
+
+def pairs_of(query_string: str) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a URL; BadParam where there are too many or they are not UTF-8."""
+    if not query_string:
+        return []
+    try:
+        return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except UnicodeDecodeError:
+        raise BadParam("invalid query string: use UTF-8") from None
+    except ValueError:
+        raise BadParam(f"invalid query string: use at most {MOST_FIELDS} parameters") from None
+
+
+class Pages:
+    """Makes answers and keeps the last of them. `make` may be called from any thread, the rest from one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._held: OrderedDict[Key, Finished] = OrderedDict()
+        self._bytes = 0
+        self._machine = engine.machine
+
+    def held(self, key: Key) -> Finished | None:
+        """The answer, if this was asked before about this state of the machine."""
+        if self._machine is not self.engine.machine:
+            self._held.clear()
+            self._bytes = 0
+            self._machine = self.engine.machine
+        page = self._held.get(key)
+        if page is not None:
+            self._held.move_to_end(key)
+        return page
+
+    def keep(self, key: Key, page: Finished) -> None:
+        if key in self._held or len(page.body) > MOST_BYTES // 2:
+            return
+        self._held[key] = page
+        self._bytes += len(page.body)
+        while len(self._held) > MOST_PAGES or self._bytes > MOST_BYTES:
+            _, old = self._held.popitem(last=False)
+            self._bytes -= len(old.body)
+
+    def check(self, key: Key) -> None:
+        """BadParam where `make` would raise it, without any scoring."""
+        endpoint, text, name = key
+        query = params.parse(pairs_of(text), endpoint, name).query
+        self.engine.machine_for(query)
+
+    def make(self, key: Key) -> Finished:
+        """Parse, run and encode. Raises LlmfitError."""
+        endpoint, text, name = key
+        query, warnings = msgspec.structs.astuple(params.parse(pairs_of(text), endpoint, name))
+        if endpoint == "system":
+            body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
+        else:
+            body = encode(envelope(self.engine.catalog, self.engine.run(query), query, warnings))
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        return Finished(body, {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}, etag)

@@ -1,0 +1,107 @@
+"""Runs the workers: forked from one parent that has bound the socket and opened the catalog, so that they share both.
+
+Sanic's own manager kills its whole process group when a shutdown is interrupted, which takes the caller's shell with
+it; a parent that forks, waits and forwards signals is all that is needed here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+from sanic import Sanic
+
+from llmfit.errors import LlmfitError
+from llmfit.server.app import DRAIN_SECONDS, Settings, create_app
+from llmfit.server.sockets import listen, remove_socket_file
+
+log = logging.getLogger("llmfit.server")
+LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. LlmfitError where it cannot start."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    if settings.workers > 1 and not hasattr(os, "fork"):
+        raise LlmfitError("more than one worker needs a system with fork; use --workers 1")
+    sock = listen(settings)
+    where = f"unix:{settings.unix_socket}" if settings.unix_socket else "http://{}:{}".format(*sock.getsockname()[:2])
+    print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
+    try:
+        if settings.workers == 1:
+            work(settings, sock)
+        else:
+            Workers(settings, sock).run()
+    finally:
+        if settings.unix_socket is not None:
+            remove_socket_file(settings.unix_socket)
+
+
+def work(settings: Settings, sock: socket.socket) -> None:
+    """One worker, until it is told to stop."""
+    # A signal before the event loop has its handlers ends the process cleanly too.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    app = create_app(settings)
+    app.prepare(sock=sock, single_process=True, motd=False, access_log=False)
+    Sanic.serve_single(primary=app)
+
+
+class Workers:
+    """The parent of several workers: starts them, replaces one that dies, passes a stop on to all."""
+
+    def __init__(self, settings: Settings, sock: socket.socket) -> None:
+        self.settings = settings
+        self.sock = sock
+        self.started: dict[int, float] = {}  # when, by process id
+        self.stopping = False
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT, and then until all workers have drained."""
+        from llmfit import catalog
+
+        catalog.default()  # opened before the fork: its pages are shared
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        for _ in range(self.settings.workers):
+            self.start()
+        while self.started:
+            pid, status = os.wait()
+            life = time.monotonic() - self.started.pop(pid, 0.0)
+            if not self.stopping:
+                log.error("worker %d ended with status %d: replaced", pid, os.waitstatus_to_exitcode(status))
+                if life < LEAST_LIFE:
+                    time.sleep(LEAST_LIFE)
+                if not self.stopping:
+                    self.start()
+
+    def start(self) -> None:
+        pid = os.fork()
+        if pid:
+            self.started[pid] = time.monotonic()
+            return
+        status = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            work(self.settings, self.sock)
+            status = 0
+        except SystemExit as error:
+            status = int(error.code or 0)
+        except BaseException:
+            log.exception("a worker could not go on")
+        finally:
+            os._exit(status)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Tell every worker to drain; those that have not ended in time are killed."""
+        again, self.stopping = self.stopping, True
+        for pid in self.started:
+            os.kill(pid, signal.SIGKILL if again else signal.SIGTERM)
+        if not again:
+            signal.signal(signal.SIGALRM, self.stop)
+            signal.alarm(int(DRAIN_SECONDS) + 2)
