@@ -1,0 +1,119 @@
+"""The first five rows on fourteen machines and six use cases, held to hard rules and to an expert's picks.
+
+``python bench/lists.py [--show] [--json] [machine ...]`` uses the installed llmfit. A machine is a file of
+``tests/machines``. ``picks.csv`` says which models an expert would accept as the first pick of a list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hard_rules import RULES, Context, Row  # noqa: E402
+
+from llmfit import catalog, codes, params  # noqa: E402
+from llmfit.machine import Machine  # noqa: E402
+from llmfit.query import Engine  # noqa: E402
+
+HERE = Path(__file__).parent
+MACHINES = HERE.parent / "tests/machines"
+HEAD = 5
+
+
+def read_picks() -> dict[tuple[str, str], list[str]]:
+    """Patterns of acceptable first picks, by machine and use case; ``@name`` stands for a group of the file."""
+    with (HERE / "picks.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    groups = {row["list"]: row["picks"].split() for row in rows if row["list"].startswith("@")}
+    return {
+        (row["list"], row["use_case"]): [name for pick in row["picks"].split() for name in groups.get(pick, [pick])]
+        for row in rows
+        if not row["list"].startswith("@")
+    }
+
+
+def read_facts() -> dict[str, Row]:
+    with (HERE.parent / "src/data/models.csv").open(newline="", encoding="utf-8") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+def engine_for(machine: str) -> Engine:
+    text = (MACHINES / f"{machine}.json").read_bytes()
+    return Engine(catalog.default(), msgspec.json.decode(text, type=Machine))
+
+
+def rows_of(engine: Engine, **query: object) -> list[Row]:
+    pairs = [(key, str(value)) for key, value in query.items() if value is not None]
+    page = engine.run(params.parse(pairs, "top").query)
+    rows: list[Row] = json.loads(page.ranking.encode(page.indices))
+    return rows
+
+
+def context_of(engine: Engine, use_case: str, ranked: list[Row], facts: dict[str, Row]) -> Context:
+    devices = engine.machine.devices
+    backend = devices[0].backend if devices else "cpu"
+    return Context(use_case, backend, any(d.unified for d in devices), facts, ranked)
+
+
+def accepted(row: Row, patterns: list[str]) -> bool:
+    return any(fnmatchcase(name, p) for p in patterns for name in (row["name"], row["base_model"] or ""))
+
+
+def judge(engine: Engine, use_case: str, facts: dict[str, Row]) -> tuple[list[Row], list[str]]:
+    """The first rows of one list, and what is wrong with them."""
+    ranked = rows_of(engine, use_case=use_case, limit=400)
+    context = context_of(engine, use_case, ranked, facts)
+    return ranked[:HEAD], [f"{rule.__name__}: {text}" for rule in RULES for text in rule(ranked[:HEAD], context)]
+
+
+def shown(row: Row) -> str:
+    parts = row["score_components"]
+    return (
+        f"{row['score']:5.1f} q{parts['quality']:5.1f} s{parts['speed']:5.1f} f{parts['fit']:5.1f} c{parts['context']:5.1f} "
+        f"{row['estimated_tps']:7.1f} t/s {row['best_quant']:10} {row['run_mode']:11} {row['fit_level']:8} {row['name']}"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("machines", nargs="*")
+    parser.add_argument("--show", action="store_true", help="print the rows of every list")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    picks, facts = read_picks(), read_facts()
+    machines = given.machines or list(dict.fromkeys(machine for machine, _ in picks))
+    report: list[dict[str, Any]] = []
+    for machine in machines:
+        engine = engine_for(machine)
+        for use_case in codes.USE_CASES:
+            rows, violations = judge(engine, use_case, facts)
+            good = bool(rows) and accepted(rows[0], picks[machine, use_case])
+            report.append({
+                "machine": machine, "use_case": use_case, "first": rows[0]["name"] if rows else None, "accepted": good,
+                "rows": [row["name"] for row in rows], "violations": violations,
+            })  # fmt: skip
+            if not given.json and (given.show or violations or not good):
+                print(f"{machine} / {use_case}: first pick {'accepted' if good else 'NOT ACCEPTED'}")
+                for row in rows if given.show else rows[:1]:
+                    print(f"   {shown(row)}")
+                for text in violations:
+                    print(f"   VIOLATION {text}")
+    share = sum(item["accepted"] for item in report) / len(report)
+    broken = sum(bool(item["violations"]) for item in report)
+    if given.json:
+        print(json.dumps({"accepted": share, "lists_with_violations": broken, "lists": report}, indent=1))
+    else:
+        print(f"{len(report)} lists: first pick accepted in {share:.0%}, {broken} with a violation")
+    return 1 if broken or share < 0.85 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
