@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from llmfit import codes, records
+from llmfit import codes, evidence, records
 from llmfit.errors import CatalogError
 from llmfit.shapes import GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
@@ -33,7 +33,8 @@ SHAPE_COLUMNS = (
 ROW_COLUMNS = (
     "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
     "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
-    "context_length",
+    "context_length", "special", "proof",
+    *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES),
 )  # fmt: skip
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
 GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
@@ -280,22 +281,26 @@ def pack(source: Path) -> bytes:
     providers = {key: index for index, key in enumerate(sorted({m.provider for m in models}))}
     licenses = {key: index for index, key in enumerate(sorted({m.license for m in models if m.license}))}
     name_rank = {name: rank for rank, name in enumerate(sorted(by_id))}
+    known = evidence.Reader(
+        models, read_csv(source / "abilities.csv", records.Ability), read_csv(source / "line_effects.csv", records.LineEffect)
+    )
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
         shape = shape_row(model, architectures.get(key), quant_index, formats)
-        base = by_id.get(model.base_id or "")
-        date = base.release_date if base and base.release_date else model.release_date
-        capable = set(model.capabilities)
+        like = by_id.get(model.base_id or "", model)  # the ability of a copy or a fine-tune is judged by its base
+        capable = {*like.capabilities, *model.capabilities}
+        facts = known.of(like)
         rows.append((
             shapes.setdefault(shape, len(shapes)), codes.USE_CASES.index(model.use_case),
             sum(1 << codes.USE_CASES.index(name) for name in model.serves), codes.ORIGINS.index(model.origin),
             codes.ROLES.index(model.role), codes.TUNINGS.index(model.tuning), model.params_total,
-            int((model.release_date or "0").replace("-", "")), quality_year(date, policy["undated_year"]),
-            model.params_total / min(model.params_active or model.params_total, model.params_total),
-            "reasoning" in capable or model.tuning == "reasoning", model.use_case == "coding", "vision" in capable,
+            int((model.release_date or "0").replace("-", "")), quality_year(like.release_date, policy["undated_year"]),
+            like.params_total / min(like.params_active or like.params_total, like.params_total),
+            "reasoning" in capable or model.tuning == "reasoning", like.use_case == "coding", "vision" in capable,
             bool(re.search("distill", model.id, re.IGNORECASE)), model.origin == "community", providers[model.provider],
             licenses[model.license] if model.license else -1, groups[model.base_id or model.id],
-            bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0,
+            bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0, "special" in {*model.flags, *like.flags},
+            facts.proof if model.origin != "community" else 0.0, *facts.effects, *facts.own, *facts.weights,
         ))  # fmt: skip
     row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
     search, search_ends = blob([search_text(model).encode() for model in models])

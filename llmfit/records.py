@@ -187,3 +187,46 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     vision: float
     distill: float
     source: str
+
+
+class LineEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendor (``vendor:qwen``) or the line (``line:qwen3``) adds to the ability, by use case."""
+
+    name: str
+    general: float
+    coding: float
+    reasoning: float
+    chat: float
+    multimodal: float
+    embedding: float
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in codes.USE_CASES)
+
+
+class Ability(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model's own scores say: theta by use case, and its weight against one prediction; 0 where not scored."""
+
+    model: RepoId
+    line: str
+    general: float = 0.0
+    general_weight: float = 0.0
+    coding: float = 0.0
+    coding_weight: float = 0.0
+    reasoning: float = 0.0
+    reasoning_weight: float = 0.0
+    chat: float = 0.0
+    chat_weight: float = 0.0
+    multimodal: float = 0.0
+    multimodal_weight: float = 0.0
+    embedding: float = 0.0
+    embedding_weight: float = 0.0
+
+    @property
+    def thetas(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in codes.USE_CASES)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(getattr(self, f"{name}_weight") for name in codes.USE_CASES)

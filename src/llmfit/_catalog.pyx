@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece
+from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
 from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
 from llmfit.match cimport contains
 from llmfit.memory cimport milli_up, weights_bytes
@@ -22,6 +22,18 @@ cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
     if room == NULL:
         raise MemoryError
     return room
+
+
+def predicted_ability(table_row, double params, double year, double sparsity, bint thinks, bint coder, bint vision, bint distill):
+    """theta that one line of quality.csv (records.Quality) predicts; see score.pxd."""
+    cdef Quality q = quality_of(table_row)
+    return ability(&q, params, year, sparsity, thinks, coder, vision, distill)
+
+
+cdef Quality quality_of(q):
+    return Quality(
+        q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision, q.distill
+    )
 
 
 cdef class Catalog:
@@ -147,12 +159,8 @@ cdef class Catalog:
         cdef Columns* c = &self.columns
         cdef const double* f
         cdef Quality quality[N_USE_CASES]
-        cdef double theta
         for u, q in enumerate(quality_table):
-            quality[u] = Quality(
-                q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision,
-                q.distill,
-            )
+            quality[u] = quality_of(q)
         c.rows = <Row*>zeroed(n, sizeof(Row))
         if n == 0:
             return 0
@@ -162,13 +170,7 @@ cdef class Catalog:
                 load_row(&c.rows[i], f, n, i)
                 c.n_groups = max(c.n_groups, c.rows[i].group + 1)
                 for u in range(N_USE_CASES):
-                    theta = ability(
-                        &quality[u], c.rows[i].params_total, f[8 * n + i], f[9 * n + i], <int>f[10 * n + i],
-                        <int>f[11 * n + i], <int>f[12 * n + i], <int>f[13 * n + i]
-                    )
-                    if f[14 * n + i] > 0:
-                        theta = theta + c.policy.finetune_theta
-                    c.rows[i].quality[u] = quality_score(theta)
+                    c.rows[i].quality[u] = quality_score(pooled_ability(&quality[u], f, n, i, u, &c.policy))
         return 0
 
     cdef int _open_text(self, packed) except -1:

@@ -15,6 +15,7 @@ cdef struct Row:
     double params_total
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
+    int special             # made for one narrow task or field
 
 
 cdef inline double ability(
@@ -33,6 +34,11 @@ cdef inline double ability(
     return theta
 
 
+cdef inline double pooled(double predicted, double own, double weight, double prediction_weight) noexcept nogil:
+    """theta of the prediction and of a model's own scores, by their weights: (n own + k predicted) / (n + k)."""
+    return (weight * own + prediction_weight * predicted) / (weight + prediction_weight)
+
+
 cdef inline double quality_score(double theta) noexcept nogil:
     """Ability on 0..100: 100 / (1 + exp(-0.85 theta)). About 50 + 20 theta in the middle, and no cap that ties the top."""
     return 100.0 / (1.0 + exp(-0.85 * theta))
@@ -48,13 +54,34 @@ cdef inline double soft_floor(double score) noexcept nogil:
     return score if score >= 20.0 else 20.0 * exp((score - 20.0) / 20.0)
 
 
-cdef inline double demerits(const Row* r, int runtime, int asked_use_case, const Policy* p) noexcept nogil:
-    """Points taken off for what an expert passes over: personal copies, off-task kinds, files that need a conversion."""
-    cdef double points = 0
+cdef inline int on_task(const Row* r, int use_case) noexcept nogil:
+    """1 where an expert would name the model for this use case at all: no base checkpoint, guard, reranker, narrow tool."""
+    if use_case == EMBEDDING:
+        return r.role == EMBEDDER
+    return r.role == GENERATOR and r.tuning != BASE and not r.special
+
+
+cdef inline double class_factor(const Row* r, int use_case, double tps, const Policy* p) noexcept nogil:
+    """What a score is multiplied by: the rules that come before any weighting.
+
+    Less than 1 for a personal copy, for what is off the task and for what is too slow to use: such a row stands below
+    every row of its quality class that breaks no rule, and keeps its order among its like.
+    """
+    cdef double factor = 1.0
     if r.origin == COMMUNITY:
-        points = points + p.community_penalty
-    if r.tuning == BASE or (r.role != GENERATOR and not (r.role == EMBEDDER and asked_use_case == EMBEDDING)):
-        points = points + p.off_task_penalty
+        factor = factor * p.community_factor
+    if not on_task(r, use_case):
+        factor = factor * p.off_task_factor
+    if tps < p.slow_tps:
+        factor = factor * p.slow_factor
+    return factor
+
+
+cdef inline double demerits(const Row* r, int runtime, const Policy* p) noexcept nogil:
+    """Points taken off for the trouble of getting the files: a conversion, a copy where the original would do."""
+    cdef double points = 0
     if runtime == LLAMACPP and not r.gguf:
         points = points + p.no_gguf_penalty
+    if r.origin == QUANTIZED:
+        points = points + p.copy_penalty
     return points
