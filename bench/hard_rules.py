@@ -23,7 +23,7 @@ OFF_TASK = re.compile(
     r"-extract\b|-rag\b|transcript|function(?:call|gemma)|search-agent|world|terminal"
 )
 USABLE_TPS, CAPABLE_TPS = 3.0, 8.0
-NAME = re.compile(r"^(?P<stem>[A-Za-z]+?)-?(?P<version>\d+(?:\.\d+)?)(?P<rest>.*)$")
+NAME = re.compile(r"(?i)^(?P<stem>[a-z][a-z-]*?)-?v?(?P<version>\d+(?:\.\d+)?)(?![\d.]*[bmt]\b)(?P<rest>.*)$")
 SIZE = re.compile(r"(?i)\b\d+(?:\.\d+)?[bm]\b|\ba\d+(?:\.\d+)?b\b|\be\d+b\b")
 MOST_WORDS = re.compile(r"(?i)\b(instruct|it|chat|bf16|fp8|hf|\d{4})\b")
 
@@ -103,7 +103,7 @@ def generation(name: str) -> tuple[str, float] | None:
     """(line and kind without size, version) of ``Qwen3.5-9B`` -> (``qwen``, 3.5); None where no version is written."""
     bare = name.split("/")[-1]
     found = NAME.match(bare)
-    if not found:
+    if not found or float(found["version"]) >= 1000:
         return None
     rest = re.sub(r"[-_ ]+", " ", MOST_WORDS.sub("", SIZE.sub("", found["rest"].replace("-", " "))))
     return f"{found['stem'].lower()} {rest.strip().lower()}", float(found["version"])
@@ -138,7 +138,7 @@ def right_task(rows: list[Row], c: Context) -> Iterator[str]:
     """The task: no reranker, guard, base or domain checkpoint; images for multimodal; embedding models for embedding."""
     for row in rows:
         facts = c.facts[row["name"]]
-        if c.use_case not in facts["serves"].split("|"):
+        if c.use_case not in facts["serves"]:
             yield f"{row['name']} does not serve {c.use_case}"
         if facts["role"] != ("embedding" if c.use_case == "embedding" else "generator"):
             yield f"{row['name']} is a {facts['role']} model"

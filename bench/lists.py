@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hard_rules import RULES, Context, Row  # noqa: E402
 
 from llmfit import catalog, codes, params  # noqa: E402
+from llmfit.corrections import read_models  # noqa: E402
 from llmfit.machine import Machine  # noqa: E402
 from llmfit.query import Engine  # noqa: E402
 
@@ -41,8 +42,8 @@ def read_picks() -> dict[tuple[str, str], list[str]]:
 
 
 def read_facts() -> dict[str, Row]:
-    with (HERE.parent / "src/data/models.csv").open(newline="", encoding="utf-8") as file:
-        return {row["id"]: row for row in csv.DictReader(file)}
+    """The catalog's lines as they are packed."""
+    return {model.id: msgspec.structs.asdict(model) for model in read_models(HERE.parent / "src/data")}
 
 
 def engine_for(machine: str) -> Engine:

@@ -21,6 +21,13 @@ MANY_COPIES = 5.0  # log2(1 + copies) at which use proves as much as it can
 SHARE = {"listed": 0.45, "used": 0.35, "line": 0.20}  # of a proof without scores of its own
 
 
+# `Qwen3.5-9B`: line `Qwen`, version 3.5, the rest; a number before B, M or T is a size.
+VERSION = re.compile(r"(?i)^([a-z][a-z-]*?)[-_]?[vk]?(\d+(?:[._]\d+)?)(?![\d.]*[bmt]\b)(.*)$")
+SIZES = re.compile(r"(?i)\b[ae]?\d+(?:\.\d+)?(?:x\d+)?[bmt]\b")
+SAME = re.compile(r"(?i)\b(?:instruct|it|chat|bf16|fp8|hf|\d{4})\b")
+EQUAL_SIZE, EQUAL_SPARSITY = 1.18, 1.6
+
+
 class Evidence(NamedTuple):
     """Of one model: per use case the effect of vendor and line, theta of its scores and their weight; its proof, 0..1."""
 
@@ -35,6 +42,47 @@ def line_key(name: str) -> str:
     return SIZE_OR_KIND.sub("", name.lower())
 
 
+def generation(name: str) -> tuple[str, tuple[float, int]] | None:
+    """(vendor, line and kind without size; version and date code) of an id; None where no version is written."""
+    vendor, _, bare = name.partition("/")
+    found = VERSION.match(bare)
+    if not found or float(found[2].replace("_", ".")) >= 1000:
+        return None
+    rest = found[3].replace("-", " ").replace("_", " ")
+    code = re.search(r"\b2[345]\d\d\b", rest)
+    kind = " ".join(SAME.sub("", SIZES.sub("", rest)).split())
+    return f"{vendor} {found[1]} {kind}".lower(), (float(found[2].replace("_", ".")), int(code[0]) if code else 0)
+
+
+def sparsity(model: records.Model) -> float:
+    return model.params_total / min(model.params_active or model.params_total, model.params_total)
+
+
+def equal_size(a: records.Model, b: records.Model) -> bool:
+    return (
+        1 / EQUAL_SIZE < a.params_total / b.params_total < EQUAL_SIZE
+        and 1 / EQUAL_SPARSITY < sparsity(a) / sparsity(b) < EQUAL_SPARSITY
+    )
+
+
+def predecessors(models: list[records.Model]) -> dict[str, int]:
+    """By id: the place of the newest older generation of the same vendor, line, kind and size, where there is one."""
+    by_line: dict[str, list[tuple[tuple[float, int], int]]] = {}
+    for place, model in enumerate(models):
+        born = generation(model.id) if model.origin == "official" and model.format != "gguf" else None
+        if born:
+            by_line.setdefault(born[0], []).append((born[1], place))
+    found = {}
+    for line in by_line.values():
+        line.sort()
+        for at, (version, place) in enumerate(line):
+            for older, other in reversed(line[:at]):
+                if older < version and equal_size(models[place], models[other]):
+                    found[models[place].id] = other
+                    break
+    return found
+
+
 class Reader:
     """Evidence of each model of the catalog, from the tables of abilities and effects."""
 
@@ -45,6 +93,8 @@ class Reader:
         self.effects = {effect.name: effect.values for effect in effects}
         self.lines = {line_key(ability.model): ability.line for ability in abilities}
         self.copies = Counter(model.base_id for model in models if model.base_id)
+        self.packed = Counter(model.id.split("/")[0] for model in models if model.origin == "quantized")
+        self.older = predecessors(models)
 
     def proof(self, model: records.Model) -> float:
         """1 for a model with scores of its own; else what the list, its use and its line tell."""
@@ -56,6 +106,13 @@ class Reader:
             + SHARE["used"] * min(1.0, math.log2(1 + used) / MANY_COPIES)
             + SHARE["line"] * (line_key(model.id) in self.lines)
         )
+
+    def trust(self, copy: records.Model, base: records.Model) -> float:
+        """Of a copy: 1 from the vendor itself, else by the number of copies that its owner has made."""
+        owner = copy.id.split("/")[0]
+        if copy is base or owner == base.id.split("/")[0]:
+            return 1.0
+        return 0.6 + 0.4 * min(1.0, math.log2(1 + self.packed[owner]) / MANY_COPIES)
 
     def of(self, model: records.Model) -> Evidence:
         """Evidence of an original; a copy or a fine-tune asks for its base's."""

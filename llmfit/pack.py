@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from llmfit import codes, evidence, records
+from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
 from llmfit.shapes import GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
@@ -33,7 +34,7 @@ SHAPE_COLUMNS = (
 ROW_COLUMNS = (
     "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
     "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
-    "context_length", "special", "proof",
+    "context_length", "special", "proof", "older",
     *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES),
 )  # fmt: skip
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
@@ -262,7 +263,7 @@ def preferred_gguf(model: records.Model) -> str:
 
 def pack(source: Path) -> bytes:
     """The packed catalog of the tables in `source`; raises CatalogError with ``file:line: message``."""
-    models = read_csv(source / "models.csv", records.Model)
+    models = read_models(source)
     check_models(models, source)
     architectures = {
         (a.model_type, a.n_layers, a.hidden_size, a.attention): a
@@ -295,12 +296,13 @@ def pack(source: Path) -> bytes:
             sum(1 << codes.USE_CASES.index(name) for name in model.serves), codes.ORIGINS.index(model.origin),
             codes.ROLES.index(model.role), codes.TUNINGS.index(model.tuning), model.params_total,
             int((model.release_date or "0").replace("-", "")), quality_year(like.release_date, policy["undated_year"]),
-            like.params_total / min(like.params_active or like.params_total, like.params_total),
+            evidence.sparsity(like),
             "reasoning" in capable or model.tuning == "reasoning", like.use_case == "coding", "vision" in capable,
             bool(re.search("distill", model.id, re.IGNORECASE)), model.origin == "community", providers[model.provider],
             licenses[model.license] if model.license else -1, groups[model.base_id or model.id],
             bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0, "special" in {*model.flags, *like.flags},
-            facts.proof if model.origin != "community" else 0.0, *facts.effects, *facts.own, *facts.weights,
+            facts.proof * known.trust(model, like) if model.origin != "community" else 0.0,
+            known.older.get(like.id, -1) if model.origin != "community" else -1, *facts.effects, *facts.own, *facts.weights,
         ))  # fmt: skip
     row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
     search, search_ends = blob([search_text(model).encode() for model in models])

@@ -230,3 +230,13 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def weights(self) -> tuple[float, ...]:
         return tuple(getattr(self, f"{name}_weight") for name in codes.USE_CASES)
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact of models.csv put right, or one line taken out; see llmfit/corrections.py."""
+
+    id: str
+    where: str = ""
+    column: str
+    value: str = ""
+    why: str

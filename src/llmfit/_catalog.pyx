@@ -13,7 +13,7 @@ from llmfit.model cimport Model
 from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
-from llmfit.score cimport Quality, Row, UseCaseWeights, ability, quality_score
+from llmfit.score cimport Quality, Row, UseCaseWeights, ability, keep_order, quality_score
 
 
 cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
@@ -155,7 +155,7 @@ cdef class Catalog:
 
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1:
         cdef int n = self.columns.n_rows
-        cdef int i, u
+        cdef int i, u, _
         cdef Columns* c = &self.columns
         cdef const double* f
         cdef Quality quality[N_USE_CASES]
@@ -171,6 +171,10 @@ cdef class Catalog:
                 c.n_groups = max(c.n_groups, c.rows[i].group + 1)
                 for u in range(N_USE_CASES):
                     c.rows[i].quality[u] = quality_score(pooled_ability(&quality[u], f, n, i, u, &c.policy))
+            for _ in range(4):  # generations in a row
+                for i in range(n):
+                    if c.rows[i].older >= 0:
+                        keep_order(&c.rows[i], &c.rows[c.rows[i].older], &c.policy)
         return 0
 
     cdef int _open_text(self, packed) except -1:

@@ -100,6 +100,7 @@ cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
     r.name_rank = <int>f[19 * n + i]
     r.context_length = <int>f[20 * n + i]
     r.special = <int>f[21 * n + i]
+    r.older = <int>f[23 * n + i]
 
 
 cdef inline double pooled_ability(const Quality* c, const double* f, int n, int i, int use_case, const Policy* p) noexcept nogil:
@@ -108,5 +109,5 @@ cdef inline double pooled_ability(const Quality* c, const double* f, int n, int 
         c, f[6 * n + i], f[8 * n + i], f[9 * n + i], <int>f[10 * n + i], <int>f[11 * n + i], <int>f[12 * n + i],
         <int>f[13 * n + i]
     )
-    theta = pooled(theta + f[(23 + use_case) * n + i], f[(29 + use_case) * n + i], f[(35 + use_case) * n + i], p.prediction_weight)
+    theta = pooled(theta + f[(24 + use_case) * n + i], f[(30 + use_case) * n + i], f[(36 + use_case) * n + i], p.prediction_weight)
     return theta + p.finetune_theta * f[14 * n + i] - p.unproven_theta * (1.0 - f[22 * n + i]) - p.special_theta * f[21 * n + i]

@@ -28,7 +28,7 @@ cdef inline int fit_level(int mode, double utilization, double tps, double loss,
     perfect: wholly on GPUs with headroom, no visible loss, at a reasonable speed, shape known; good: comfortable and
     at a reasonable speed in any mode; marginal: barely, with heavy quantization, or slowly.
     """
-    if loss > p.heavy_loss or tps < p.reasonable_tps or utilization > p.good_utilization:
+    if loss > p.heavy_loss or tps < p.reasonable_tps or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization):
         return MARGINAL
     if mode <= TENSOR_PARALLEL and utilization <= p.comfortable_utilization and loss <= p.visible_loss and known:
         return PERFECT
@@ -48,12 +48,13 @@ cdef inline double slowness(double tps, const Policy* p) noexcept nogil:
 cdef inline double fit_score(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
     """0..100: 100 with headroom on GPUs; less where memory is nearly full, or another pool must help."""
     cdef double s = 100.0
+    cdef double comfortable = p.comfortable_ram if mode >= MOE_OFFLOAD else p.comfortable_utilization
     if mode == CPU_ONLY or mode == MOE_OFFLOAD:
         s = 80.0
     elif mode == CPU_OFFLOAD:
         s = 65.0
-    if utilization > p.comfortable_utilization:
-        s = s - 300.0 * (utilization - p.comfortable_utilization)
+    if utilization > comfortable:
+        s = s - 300.0 * (utilization - comfortable)
     if loss > p.visible_loss:
         s = s - 4.0 * fmin(loss - p.visible_loss, 10.0)
     return fmax(s, 0.0)

@@ -1,6 +1,6 @@
 # How good a model is for a use case, and how that, speed, fit and context make one score.
 # Numbers: src/data/quality.csv, use_cases.csv, policy.csv.
-from libc.math cimport exp, fmin, log2
+from libc.math cimport exp, fmax, fmin, log2
 from llmfit.codes cimport *
 from llmfit.policy cimport Policy
 
@@ -16,6 +16,7 @@ cdef struct Row:
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
     int special             # made for one narrow task or field
+    int older               # row of the older generation of equal size; -1: none
 
 
 cdef inline double ability(
@@ -42,6 +43,13 @@ cdef inline double pooled(double predicted, double own, double weight, double pr
 cdef inline double quality_score(double theta) noexcept nogil:
     """Ability on 0..100: 100 / (1 + exp(-0.85 theta)). About 50 + 20 theta in the middle, and no cap that ties the top."""
     return 100.0 / (1.0 + exp(-0.85 * theta))
+
+
+cdef inline void keep_order(Row* newer, const Row* older, const Policy* p) noexcept nogil:
+    """A newer generation stands before the older one of equal size and kind."""
+    cdef int u
+    for u in range(N_USE_CASES):
+        newer.quality[u] = fmax(newer.quality[u], fmin(older.quality[u] + p.generation_step, 99.9))
 
 
 cdef inline double context_score(double usable, double wanted) noexcept nogil:

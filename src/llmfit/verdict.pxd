@@ -36,6 +36,8 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * fit + w.context * context
+        if v.level == MARGINAL:
+            score = score - p.marginal_penalty
         score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, tps, p)
     else:
         score = 0.1 * quality
