@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small systems
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
 from quality_data import DATA, TERMS, USE_CASES, Model, Scores, figures, read_models, read_scores, terms, use_cases_of  # noqa: E402

@@ -22,13 +22,18 @@ cdef struct Candidate:
     int level, mode, runtime, quant, kind, devices, fits
 
 
+cdef inline int strained(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
+    """1 where a model barely fits, or only with heavy quantization. System RAM is shared with other programs."""
+    return loss > p.heavy_loss or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization)
+
+
 cdef inline int fit_level(int mode, double utilization, double tps, double loss, int known, const Policy* p) noexcept nogil:
     """perfect, good or marginal of a model that fits; the constants and their reasons are in policy.csv.
 
     perfect: wholly on GPUs with headroom, no visible loss, at a reasonable speed, shape known; good: comfortable and
     at a reasonable speed in any mode; marginal: barely, with heavy quantization, or slowly.
     """
-    if loss > p.heavy_loss or tps < p.reasonable_tps or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization):
+    if tps < p.reasonable_tps or strained(mode, utilization, loss, p):
         return MARGINAL
     if mode <= TENSOR_PARALLEL and utilization <= p.comfortable_utilization and loss <= p.visible_loss and known:
         return PERFECT
@@ -70,6 +75,8 @@ cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const 
         0.2 * speed_score(tps, p.fast_enough_tps) + 0.1 * fit_score(c.mode, c.utilization, c.loss, p)
         - p.loss_weight * c.loss - slowness(tps, p)
     )
+    if strained(c.mode, c.utilization, c.loss, p):
+        c.utility = c.utility - p.marginal_penalty
     return c
 
 

@@ -2,7 +2,7 @@
 from libc.math cimport floor, fmax
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
-from llmfit.fit cimport fit_score, slowness, speed_score
+from llmfit.fit cimport fit_score, slowness, speed_score, strained
 from llmfit.policy cimport Policy
 from llmfit.score cimport Row, UseCaseWeights, class_factor, context_score, demerits, soft_floor
 
@@ -36,7 +36,7 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * fit + w.context * context
-        if v.level == MARGINAL:
+        if strained(e.best.mode, e.best.utilization, e.best.loss, p):
             score = score - p.marginal_penalty
         score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, tps, p)
     else:
