@@ -154,8 +154,9 @@ def not_far_below(rows: list[Row], c: Context) -> Iterator[str]:
     """The first pick is not far below what the machine can run well."""
     usable = [r for r in c.ranked if r["fit_level"] in ("perfect", "good") and r["origin"] != "community"]
     usable = [r for r in usable if r["estimated_tps"] >= 15 and c.facts[r["name"]]["tuning"] != "base"]
+    allowed = 25 if c.use_case == "embedding" else 15  # of an embedding model the speed counts as much
     best = max((r["score_components"]["quality"] for r in usable), default=0)
-    if rows and rows[0]["score_components"]["quality"] < best - 15:
+    if rows and rows[0]["score_components"]["quality"] < best - allowed:
         yield f"{rows[0]['name']} is {best - rows[0]['score_components']['quality']:.0f} points below the best that runs well"
 
 

@@ -108,6 +108,8 @@ cdef inline Candidate best_of(
                 best = c
     if not best.fits or best.level < GOOD:
         c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p)
+        if h.unified and c.fits:  # the GPU's share of one memory is what the system leaves to a model
+            c.level = MARGINAL
         if better(&c, &best):
             best = c
     return best

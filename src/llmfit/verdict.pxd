@@ -36,7 +36,7 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * fit + w.context * context
-        if strained(e.best.mode, e.best.utilization, e.best.loss, p):
+        if strained(e.best.mode, e.best.utilization, e.best.loss, p) or (v.level == MARGINAL and tps >= p.reasonable_tps):
             score = score - p.marginal_penalty
         score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, tps, p)
     else:
