@@ -51,7 +51,7 @@ def generation(name: str) -> tuple[str, tuple[float, int]] | None:
     rest = found[3].replace("-", " ").replace("_", " ")
     code = re.search(r"\b2[345]\d\d\b", rest)
     kind = " ".join(SAME.sub("", SIZES.sub("", rest)).split())
-    return f"{vendor} {found[1]} {kind}".lower(), (float(found[2].replace("_", ".")), int(code[0]) if code else 0)
+    return f"{vendor} {found[1]} {kind}".strip().lower(), (float(found[2].replace("_", ".")), int(code[0]) if code else 0)
 
 
 def sparsity(model: records.Model) -> float:
