@@ -1,4 +1,4 @@
-"""Fits the quality of a model on published scores: ``python bench/fit_quality.py [--check]`` (needs numpy: extra `fit`).
+"""Fits the quality of a model on published scores: ``python bench/fit_quality.py [--check]`` (needs the extra `fit`).
 
 Every benchmark is a straight line of one ability theta per model and use case, with its own offset, slope and noise;
 theta is predicted from size, date, sparsity and kind, plus a small effect of vendor and line, both shrunk towards 0.
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small systems
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
-from quality_data import DATA, TERMS, USE_CASES, Model, Scores, figures, read_models, read_scores, terms, use_cases_of  # noqa: E402
+from quality_data import DATA, TERMS, USE_CASES, Model, Scores, figures, read_models, read_scores, terms, use_cases_of
 
 SOURCE = DATA.parents[1] / "src/data"
 Array = NDArray[np.float64]
@@ -51,7 +51,9 @@ class Fit(NamedTuple):
         return theta + (self.lines.get(model.line, 0.0) if line else 0.0)
 
 
-def fit(use_case: str, scores: Scores, models: dict[str, Model], prior: Array | None = None, rounds: int = ROUNDS) -> Fit:
+def fit(
+    use_case: str, scores: Scores, models: dict[str, Model], prior: Array | None = None, rounds: int = ROUNDS
+) -> Fit:
     """One use case, on the models given."""
     cases = use_cases_of(scores)
     held = {
@@ -157,7 +159,8 @@ def write_all(fits: dict[str, Fit], without: dict[str, dict[str, Fit]], models: 
         return [float(b) * slope + (offset if i == 0 else 0.0) for i, b in enumerate(beta)]
 
     source = "bench/fit_quality.py on bench/data/quality_scores.csv"
-    write(SOURCE / "quality.csv", ["use_case", *TERMS, "source"], [[u, *scaled(u, fits[u].beta), source] for u in USE_CASES])
+    betas = [[u, *scaled(u, fits[u].beta), source] for u in USE_CASES]
+    write(SOURCE / "quality.csv", ["use_case", *TERMS, "source"], betas)
     effects = []
     for kind in ("vendors", "lines"):
         for name in sorted({n for f in fits.values() for n in getattr(f, kind)}):

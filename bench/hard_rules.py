@@ -135,7 +135,7 @@ LEVELS = ("too_tight", "marginal", "good", "perfect")
 
 
 def right_task(rows: list[Row], c: Context) -> Iterator[str]:
-    """The task: no reranker, guard, base or domain checkpoint; images for multimodal; embedding models for embedding."""
+    """The task: no reranker, guard, base or domain checkpoint; images for multimodal; embedders for embedding."""
     for row in rows:
         facts = c.facts[row["name"]]
         if c.use_case not in facts["serves"]:
@@ -156,8 +156,9 @@ def not_far_below(rows: list[Row], c: Context) -> Iterator[str]:
     usable = [r for r in usable if r["estimated_tps"] >= 15 and c.facts[r["name"]]["tuning"] != "base"]
     allowed = 25 if c.use_case == "embedding" else 15  # of an embedding model the speed counts as much
     best = max((r["score_components"]["quality"] for r in usable), default=0)
-    if rows and rows[0]["score_components"]["quality"] < best - allowed:
-        yield f"{rows[0]['name']} is {best - rows[0]['score_components']['quality']:.0f} points below the best that runs well"
+    short = best - rows[0]["score_components"]["quality"] if rows else 0
+    if short > allowed:
+        yield f"{rows[0]['name']} is {short:.0f} points below the best that runs well"
 
 
 def falling(rows: list[Row], c: Context) -> Iterator[str]:

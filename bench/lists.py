@@ -18,12 +18,12 @@ from typing import Any
 import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent))
-from hard_rules import RULES, Context, Row  # noqa: E402
+from hard_rules import RULES, Context, Row
 
-from llmfit import catalog, codes, params  # noqa: E402
-from llmfit.corrections import read_models  # noqa: E402
-from llmfit.machine import Machine  # noqa: E402
-from llmfit.query import Engine  # noqa: E402
+from llmfit import catalog, codes, params
+from llmfit.corrections import read_models
+from llmfit.machine import Machine
+from llmfit.query import Engine
 
 HERE = Path(__file__).parent
 MACHINES = HERE.parent / "tests/machines"
@@ -78,10 +78,10 @@ def judge(engine: Engine, use_case: str, facts: dict[str, Row]) -> tuple[list[Ro
 
 
 def shown(row: Row) -> str:
-    parts = row["score_components"]
+    parts = " ".join(f"{name[0]}{value:5.1f}" for name, value in row["score_components"].items())
     return (
-        f"{row['score']:5.1f} q{parts['quality']:5.1f} s{parts['speed']:5.1f} f{parts['fit']:5.1f} c{parts['context']:5.1f} "
-        f"{row['estimated_tps']:7.1f} t/s {row['best_quant']:10} {row['run_mode']:11} {row['fit_level']:8} {row['name']}"
+        f"{row['score']:5.1f} {parts} {row['estimated_tps']:7.1f} t/s {row['best_quant']:10} {row['run_mode']:11} "
+        f"{row['fit_level']:8} {row['name']}"
     )
 
 

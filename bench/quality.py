@@ -1,4 +1,6 @@
-"""How well the shipped quality prediction orders models: ``python bench/quality.py [--scores FILE --models FILE] [--json]``.
+"""How well the shipped quality prediction orders models.
+
+``python bench/quality.py [--scores FILE --models FILE] [--json]``
 
 A model's own scores are left out: a model that the prediction was fitted on is predicted by the coefficients fitted
 without its whole line (bench/data/quality_folds.csv), any other by the shipped ones (src/data/quality.csv and the
@@ -14,11 +16,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from quality_data import DATA, TERMS, USE_CASES, Model, figures, read, read_models, read_scores, terms  # noqa: E402
+from llmfit._catalog import predicted_ability
+from quality_data import DATA, TERMS, USE_CASES, Model, figures, read, read_models, read_scores, terms
 
-from llmfit import records  # noqa: E402
-from llmfit._catalog import predicted_ability  # noqa: E402
-from llmfit.tables import read_csv  # noqa: E402
+from llmfit import records
+from llmfit.tables import read_csv
 
 SOURCE = DATA.parents[1] / "src/data"
 
@@ -72,7 +74,8 @@ def main(arguments: list[str]) -> int:
         return 0
     print(f"{'use case':12}{'spearman':>10}{'pairs':>8}{'in band':>9}{'models':>8}{'pairs':>8}")
     for name, of in report.items():
-        shown = [f"{of[key]:.3f}" if of[key] is not None else "-" for key in ("spearman", "pairwise", "pairwise_in_band")]
+        keys = ("spearman", "pairwise", "pairwise_in_band")
+        shown = ["-" if of[key] is None else f"{of[key]:.3f}" for key in keys]
         print(f"{name:12}{shown[0]:>10}{shown[1]:>8}{shown[2]:>9}{of['n_models']:>8}{of['n_pairs']:>8}")
     return 0
 

@@ -43,7 +43,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def read_models(path: Path) -> dict[str, Model]:
     found = {}
     for row in read(path):
-        year, month = (row["released"].split("-") + ["7"])[:2]
+        year, month = [*row["released"].split("-"), "7"][:2]
         found[row["model"]] = Model(
             row["model"], row["line"], int(year) + (int(month) - 0.5) / 12, float(row["total_params_b"]),
             float(row["active_params_b"] or row["total_params_b"]), frozenset(row["tags"].split()),
@@ -121,8 +121,10 @@ def pairs(held: dict[str, float], predicted: Mapping[str, float]) -> Iterator[tu
                 yield a, b, 0.5 if sign == 0 else float(sign > 0)
 
 
-def figures(use_case: str, scores: Scores, models: Mapping[str, Model], predicted: Mapping[str, float]) -> dict[str, float | int | None]:
-    """Spearman within each benchmark (mean, weighted by its models), share of pairs right, the same inside a size band."""
+def figures(
+    use_case: str, scores: Scores, models: Mapping[str, Model], predicted: Mapping[str, float]
+) -> dict[str, float | int | None]:
+    """Spearman within each benchmark (mean weighted by its models), share of pairs right, and so inside a size band."""
     cases = use_cases_of(scores)
     rhos, right, in_band, seen = [], [], [], set()
     for name, held in sorted(scores.items()):

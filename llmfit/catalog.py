@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 # The fields of policy.pxd, in its order.
 POLICY_NAMES = (
     "default_context", "ubatch", "prompt_tokens", "comfortable_utilization", "good_utilization", "comfortable_ram",
-    "good_ram", "reasonable_tps",
-    "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss", "loss_weight", "community_factor",
-    "off_task_factor", "slow_factor", "no_gguf_penalty", "copy_penalty", "marginal_penalty", "finetune_theta", "unproven_theta",
-    "special_theta", "prediction_weight", "generation_step", "undated_year", "cpu_spread", "offload_spread", "gpu_spread", "unknown_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit", "cache_efficiency",
-    "moe_layer", "hybrid_layer", "gemma_layer", "roofline_cap", "gpu_flop", "cpu_flop", "untied_from",
+    "good_ram", "reasonable_tps", "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss",
+    "loss_weight", "community_factor", "off_task_factor", "slow_factor", "no_gguf_penalty", "copy_penalty",
+    "marginal_penalty", "finetune_theta", "unproven_theta", "special_theta", "prediction_weight", "generation_step",
+    "undated_year", "cpu_spread", "offload_spread", "gpu_spread", "unknown_spread", "fixed_ms", "tflops_exponent",
+    "moe_logit", "bandwidth_logit", "cache_efficiency", "moe_layer", "hybrid_layer", "gemma_layer", "roofline_cap",
+    "gpu_flop", "cpu_flop", "untied_from",
 )  # fmt: skip
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
 NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing")

@@ -17,9 +17,7 @@ from llmfit.tables import read_csv
 
 FIRST_DATE, LONGEST_CONTEXT, SHORTEST_CONTEXT = "2018-06-01", 12_000_000, 128
 TOY = 1e6  # parameters: no language model is smaller
-FORMAT_WORDS = {
-    "nvfp4": "nvfp4", "awq": "awq", "gptq": "gptq", "exl2": "exl2", "exl3": "exl3", "onnx": "onnx", "gguf": "gguf", "mlx": "mlx",
-}  # fmt: skip
+FORMAT_WORDS = {"nvfp4", "awq", "gptq", "exl2", "exl3", "onnx", "gguf", "mlx"}
 COPY_WORDS = re.compile(r"(?i)[-_](bf16|fp16|hf)$")
 
 
@@ -69,10 +67,10 @@ def contexts(model: Model, known: Known) -> Iterator[str]:
 
 def formats(model: Model, known: Known) -> Iterator[str]:
     words = set(re.split(r"[-_./]", model.id.split("/")[-1].lower()))
-    named = {form for word, form in FORMAT_WORDS.items() if word in words}
+    named = FORMAT_WORDS & words
     if "bpw" in model.id:  # ExLlama's, whatever it was calibrated with
         named = set()
-    if named and model.format not in named and not (model.format == "mlx" or "mlx" in named and model.format == "gguf"):
+    if named and model.format not in {*named, "mlx"}:
         yield f"named {'/'.join(sorted(named))}, stored as {model.format}"
 
 

@@ -29,7 +29,7 @@ EQUAL_SIZE, EQUAL_SPARSITY = 1.18, 1.6
 
 
 class Evidence(NamedTuple):
-    """Of one model: per use case the effect of vendor and line, theta of its scores and their weight; its proof, 0..1."""
+    """Of one model: per use case the effect of vendor and line, theta of its scores and its weight; its proof, 0..1."""
 
     effects: tuple[float, ...]
     own: tuple[float, ...]
@@ -51,7 +51,8 @@ def generation(name: str) -> tuple[str, tuple[float, int]] | None:
     rest = found[3].replace("-", " ").replace("_", " ")
     code = re.search(r"\b2[345]\d\d\b", rest)
     kind = " ".join(SAME.sub("", SIZES.sub("", rest)).split())
-    return f"{vendor} {found[1]} {kind}".strip().lower(), (float(found[2].replace("_", ".")), int(code[0]) if code else 0)
+    version = float(found[2].replace("_", "."))
+    return f"{vendor} {found[1]} {kind}".strip().lower(), (version, int(code[0]) if code else 0)
 
 
 def sparsity(model: records.Model) -> float:

@@ -8,16 +8,16 @@ text gives the same bytes. Bad data is refused with ``file:line: message``.
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 from array import array
 from pathlib import Path
 
 import msgspec
 
-from llmfit import codes, evidence, records
+from llmfit import codes, records
 from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
+from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
@@ -30,12 +30,6 @@ SHAPE_COLUMNS = (
     "n_full", "n_window", "kv_lora_rank", "rope_head_dim", "n_linear", "linear_kind", "ssm_inner", "ssm_state",
     "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
     "gguf", "mlx", "tp_sizes",
-)  # fmt: skip
-ROW_COLUMNS = (
-    "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
-    "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
-    "context_length", "special", "proof", "older",
-    *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES),
 )  # fmt: skip
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
 GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
@@ -207,11 +201,6 @@ def own_form(model: records.Model, formats: dict[str, records.FixedFormat]) -> F
     return model.format, float(model.bits or form.default_bits), model.n_experts > 1 or not form.body_is_experts
 
 
-def quality_year(date: str | None, undated: float) -> float:
-    """Release date as a year with a fraction: year + (month - 0.5) / 12."""
-    return int(date[:4]) + (int(date[5:7]) - 0.5) / 12 if date else undated
-
-
 def column_major(rows: list[tuple[float, ...]], columns: tuple[str, ...]) -> memoryview:
     matrix = array("d")
     for index in range(len(columns)):
@@ -277,33 +266,11 @@ def pack(source: Path) -> bytes:
 
     shapes: dict[tuple[float, ...], int] = {}
     rows = []
-    by_id = {model.id: model for model in models}
-    groups = {key: index for index, key in enumerate(sorted({m.base_id or m.id for m in models}))}
-    providers = {key: index for index, key in enumerate(sorted({m.provider for m in models}))}
-    licenses = {key: index for index, key in enumerate(sorted({m.license for m in models if m.license}))}
-    name_rank = {name: rank for rank, name in enumerate(sorted(by_id))}
-    known = evidence.Reader(
-        models, read_csv(source / "abilities.csv", records.Ability), read_csv(source / "line_effects.csv", records.LineEffect)
-    )
+    to_rows = Rows(models, source, policy["undated_year"])
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
         shape = shape_row(model, architectures.get(key), quant_index, formats)
-        like = by_id.get(model.base_id or "", model)  # the ability of a copy or a fine-tune is judged by its base
-        capable = {*like.capabilities, *model.capabilities}
-        facts = known.of(like)
-        rows.append((
-            shapes.setdefault(shape, len(shapes)), codes.USE_CASES.index(model.use_case),
-            sum(1 << codes.USE_CASES.index(name) for name in model.serves), codes.ORIGINS.index(model.origin),
-            codes.ROLES.index(model.role), codes.TUNINGS.index(model.tuning), model.params_total,
-            int((model.release_date or "0").replace("-", "")), quality_year(like.release_date, policy["undated_year"]),
-            evidence.sparsity(like),
-            "reasoning" in capable or model.tuning == "reasoning", like.use_case == "coding", "vision" in capable,
-            bool(re.search("distill", model.id, re.IGNORECASE)), model.origin == "community", providers[model.provider],
-            licenses[model.license] if model.license else -1, groups[model.base_id or model.id],
-            bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0, "special" in {*model.flags, *like.flags},
-            facts.proof * known.trust(model, like) if model.origin != "community" else 0.0,
-            known.older.get(like.id, -1) if model.origin != "community" else -1, *facts.effects, *facts.own, *facts.weights,
-        ))  # fmt: skip
+        rows.append(to_rows.of(model, shapes.setdefault(shape, len(shapes))))
     row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
     search, search_ends = blob([search_text(model).encode() for model in models])
     ids, id_ends = blob([model.id.encode() for model in models])
@@ -324,8 +291,8 @@ def pack(source: Path) -> bytes:
         format_version=FORMAT_VERSION, version=(source / "version.txt").read_text().strip(), digest="",
         n_shapes=len(shapes), n_rows=len(models), shapes=column_major(list(shapes), SHAPE_COLUMNS),
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
-        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(providers),
-        licenses=list(licenses), quants=list(quants.values()), ladders=indices,
+        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(to_rows.providers),
+        licenses=list(to_rows.licenses), quants=list(quants.values()), ladders=indices,
         mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
         use_cases=read_csv(source / "use_cases.csv", records.UseCase),
         quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),

@@ -64,17 +64,27 @@ def test_most_first_picks_are_an_experts() -> None:
 def test_formats_that_the_machine_cannot_run_are_not_runnable(machine: str, formats: set[str]) -> None:
     """But for an original of a vendor that llama.cpp reads from GGUF files."""
     rows = [row for row in everything(machine) if facts()[row["name"]]["format"] in formats]
-    runs = [r["name"] for r in rows if r["fit_level"] != "too_tight" and not (r["runtime"] == "llamacpp" and r["gguf_sources"])]
+    runs = [
+        r["name"]
+        for r in rows
+        if r["fit_level"] != "too_tight" and not (r["runtime"] == "llamacpp" and r["gguf_sources"])
+    ]
     assert rows and not runs
 
 
 def test_mlx_files_of_every_configuration_are_mlx() -> None:
-    wrong = [f["id"] for f in facts().values() if f["id"].startswith("mlx-community/") and f["format"] not in ("mlx", "gguf")]
+    wrong = [
+        f["id"] for f in facts().values() if f["id"].startswith("mlx-community/") and f["format"] not in ("mlx", "gguf")
+    ]
     assert not wrong
 
 
 def test_below_three_tokens_a_second_nothing_stands_before_what_is_usable() -> None:
-    rows = [row for row in rows_of(engine("cpu-2core-24gb"), use_case="general", limit=20000) if row["fit_level"] != "too_tight"]
+    rows = [
+        row
+        for row in rows_of(engine("cpu-2core-24gb"), use_case="general", limit=20000)
+        if row["fit_level"] != "too_tight"
+    ]
     slow = [row for row in rows if row["estimated_tps"] < 3]
     assert slow and max(row["score"] for row in slow) < min(row["score"] for row in rows[:20])
 

@@ -72,9 +72,13 @@ def test_other_files_are_scored_with_the_shipped_coefficients(tmp_path: Path) ->
     )
     (tmp_path / "scores.csv").write_text(
         "model,benchmark,score,unit,setting,measured_on,source\n"
-        + "".join(f"new/M-{b}B,mmlu_pro,{20 + 10 * i},pct,,2026-10,none\n" for i, b in enumerate((1, 3, 8, 30, 70, 200)))
+        + "".join(
+            f"new/M-{b}B,mmlu_pro,{20 + 10 * i},pct,,2026-10,none\n" for i, b in enumerate((1, 3, 8, 30, 70, 200))
+        )
     )
-    report = json.loads(run("--json", "--scores", str(tmp_path / "scores.csv"), "--models", str(tmp_path / "models.csv")))
+    report = json.loads(
+        run("--json", "--scores", str(tmp_path / "scores.csv"), "--models", str(tmp_path / "models.csv"))
+    )
     assert report["general"]["spearman"] == 1.0 and report["general"]["n_models"] == 6
     assert report["coding"]["spearman"] is None and report["coding"]["n_models"] == 0
 
