@@ -69,6 +69,9 @@ def parts_agree(rows: list[Row], c: Context) -> Iterator[str]:
             yield f"{name}: {quant} under MLX"
         if runtime == "vllm" and re.match(r"I?Q\d|MLX", quant):
             yield f"{name}: {quant} under vLLM"
+        held = c.facts[name]["format"] == "mlx" or any(copy["quant"] == quant for copy in row["copies"])
+        if runtime == "mlx" and not held:
+            yield f"{name}: no {quant} copy is known"
         holds_gguf = row["gguf_sources"] or name.upper().endswith("GGUF") or c.facts[name]["format"] == "gguf"
         if runtime == "llamacpp" and not holds_gguf and c.use_case != "embedding":
             yield f"{name}: no GGUF repository is known"

@@ -47,7 +47,21 @@ def read_models(source: Path) -> list[records.Model]:
         for number, _ in changes:
             if number not in used:
                 raise CatalogError(f"corrections.csv:{number}: no line of models.csv fits {name!r}")
-    return result
+    return with_gguf(result)
+
+
+def with_gguf(models: list[records.Model]) -> list[records.Model]:
+    """Each original with the GGUF repositories of known packagers that are lines of their own."""
+    more: dict[str, list[str]] = defaultdict(list)
+    for model in models:
+        if model.format == "gguf" and model.origin == "quantized" and model.base_id:
+            more[model.base_id].append(model.id)
+    return [
+        msgspec.structs.replace(model, gguf_repos=tuple(dict.fromkeys((*model.gguf_repos, *more[model.id]))))
+        if model.id in more
+        else model
+        for model in models
+    ]
 
 
 def applies(model: records.Model, change: records.Correction) -> bool:

@@ -18,7 +18,7 @@ from llmfit import codes, records
 from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
 from llmfit.pack_rows import ROW_COLUMNS, Rows
-from llmfit.shapes import GgufSource, RowFacts
+from llmfit.shapes import Copy, GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
 FORMAT_VERSION = 1
@@ -106,7 +106,7 @@ def tp_sizes(model: records.Model) -> tuple[int, ...]:
     return tuple(n for n in range(2, heads + 1) if heads % n == 0 and (kv % n == 0 or n % kv == 0))
 
 
-def row_facts(model: records.Model) -> RowFacts:
+def row_facts(model: records.Model, copies: tuple[Copy, ...]) -> RowFacts:
     """The constant part of the row."""
     capabilities = tuple(name for name in codes.CAPABILITIES if name in model.capabilities)
     return RowFacts(
@@ -119,6 +119,7 @@ def row_facts(model: records.Model) -> RowFacts:
         release_date=model.release_date,
         is_moe=model.n_experts > 1 or model.params_active is not None,
         gguf_sources=tuple(GgufSource(repo, repo.split("/")[0]) for repo in model.gguf_repos),
+        copies=copies,
         capabilities=capabilities,
         capability_ids=capabilities,
         license=model.license,
@@ -127,6 +128,25 @@ def row_facts(model: records.Model) -> RowFacts:
         base_model=model.base_id,
         origin=model.origin,
     )
+
+
+def copies_of(
+    models: list[records.Model], formats: dict[str, records.FixedFormat], quants: dict[Form, FixedQuant]
+) -> dict[str, tuple[Copy, ...]]:
+    """By original: the known packagers' copies of a fixed format that some runtime executes, the vendor's own first."""
+    found: dict[str, list[Copy]] = {}
+    for model in models:
+        form = own_form(model, formats)
+        if model.origin != "quantized" or not model.base_id or form is None or model.format == "bf16":
+            continue
+        quant = quants[form]
+        if quant.runtime >= 0:
+            found.setdefault(model.base_id, []).append(Copy(model.id, codes.RUNTIMES[quant.runtime], quant.name))
+
+    def by_vendor(base: str, copy: Copy) -> tuple[bool, str]:
+        return copy.repo.split("/")[0] != base.split("/")[0], copy.repo
+
+    return {base: tuple(sorted(of, key=lambda copy: by_vendor(base, copy))) for base, of in found.items()}
 
 
 def search_text(model: records.Model) -> str:
@@ -217,9 +237,17 @@ def blob(pieces: list[bytes]) -> tuple[memoryview, memoryview]:
     return memoryview(b"".join(pieces)), memoryview(ends.tobytes())
 
 
+def mlx_forms(model: records.Model, copies: tuple[Copy, ...], ladder: list[records.Quant]) -> int:
+    """Bit 0: it may be converted to MLX; bit 1 + i: a copy of step i of the MLX ladder is known."""
+    if model.format != "bf16":
+        return 0
+    steps = [quant.name for quant in sorted(ladder, key=lambda quant: quant.ladder) if quant.runtime == "mlx"]
+    return 1 | sum(2 << steps.index(name) for name in {copy.quant for copy in copies} & set(steps))
+
+
 def shape_row(
     model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
-    formats: dict[str, records.FixedFormat],
+    formats: dict[str, records.FixedFormat], mlx: int,
 ) -> tuple[float, ...]:
     """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
     full, window = cache_layers(model, architecture)
@@ -239,7 +267,7 @@ def shape_row(
         linear.n_linear_layers, codes.LINEAR_KINDS.index(linear.linear_kind), linear.ssm_inner, linear.ssm_state,
         linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
         codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
-        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), model.format == "bf16",
+        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), mlx,
         sum(1 << n for n in tp_sizes(model) if n < 50),
     )  # fmt: skip
 
@@ -266,12 +294,14 @@ def pack(source: Path) -> bytes:
 
     shapes: dict[tuple[float, ...], int] = {}
     rows = []
+    copies = copies_of(models, formats, quants)
     to_rows = Rows(models, source, policy["undated_year"])
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
-        shape = shape_row(model, architectures.get(key), quant_index, formats)
+        mlx = mlx_forms(model, copies.get(model.id, ()), ladder)
+        shape = shape_row(model, architectures.get(key), quant_index, formats, mlx)
         rows.append(to_rows.of(model, shapes.setdefault(shape, len(shapes))))
-    row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
+    row_json, row_json_ends = blob([msgspec.json.encode(row_facts(m, copies.get(m.id, ())))[:-1] for m in models])
     search, search_ends = blob([search_text(model).encode() for model in models])
     ids, id_ends = blob([model.id.encode() for model in models])
     gguf, gguf_ends = blob([preferred_gguf(model).encode() for model in models])

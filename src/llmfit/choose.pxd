@@ -62,6 +62,8 @@ cdef inline Candidate try_all(
             c = on_cpu(h, m, j, weights[i], &quants[q], q, p)
         if not c.fits:
             continue
+        if runtime == MLX and m.own_quant != q and not (m.mlx >> (i + 1)) & 1:
+            c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
         if better(&c, &best):
             best = c
         if c.utilization <= p.comfortable_utilization and 1000.0 >= c.token_ms * p.fast_enough_tps:
