@@ -84,7 +84,8 @@ cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
 
 
 cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
-    """Row `i` of the packed matrix (pack.ROW_COLUMNS), but for its quality."""
+    """Row `i` of the packed matrix (pack_rows.ROW_COLUMNS), but for its quality."""
+    cdef int u
     r.shape = <int>f[i]
     r.use_case = <int>f[n + i]
     r.serves = <int>f[2 * n + i]
@@ -100,7 +101,11 @@ cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
     r.name_rank = <int>f[19 * n + i]
     r.context_length = <int>f[20 * n + i]
     r.special = <int>f[21 * n + i]
+    r.proof = f[22 * n + i]
     r.older = <int>f[23 * n + i]
+    r.scored = 0
+    for u in range(N_USE_CASES):
+        r.scored = r.scored | ((1 if f[(36 + u) * n + i] > 0 else 0) << u)
 
 
 cdef inline double pooled_ability(const Quality* c, const double* f, int n, int i, int use_case, const Policy* p) noexcept nogil:

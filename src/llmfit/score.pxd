@@ -13,10 +13,12 @@ cdef struct UseCaseWeights:
 cdef struct Row:
     # One model of the catalog, as ranking and filters see it.
     double params_total
+    double proof                    # 0..1: how well its quality is proven (llmfit/evidence.py)
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
     int special             # made for one narrow task or field
     int older               # row of the older generation of equal size; -1: none
+    int scored              # bit u: it (or its base) has published scores that tell of use case u
 
 
 cdef inline double ability(
