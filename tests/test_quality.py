@@ -147,6 +147,34 @@ def test_a_size_or_a_date_is_no_version(name: str) -> None:
     assert evidence.generation(name) is None
 
 
+def measured_losses() -> list[tuple[float, float]]:
+    """(bits a weight, points lost) of Llama 3 8B with an importance matrix, as published."""
+    import csv
+
+    with (ROOT / "bench/data/quant_quality.csv").open(newline="") as file:
+        return [
+            (float(row["bits_per_weight"]), -float(row["value"]))
+            for row in csv.DictReader(file)
+            if row["metric"] == "mean_delta_p" and row["imatrix"] == "WT 10m" and row["bits_per_weight"]
+        ]
+
+
+def test_loss_from_quantization_follows_the_published_series() -> None:
+    from llmfit._catalog import quantization_loss
+
+    points = [(bits, loss) for bits, loss in measured_losses() if bits > 2.7]
+    assert len(points) > 10
+    for bits, loss in points:
+        assert abs(quantization_loss(bits, 8e9) - loss) < 0.8 + 0.3 * loss, bits
+
+
+def test_a_small_model_loses_more() -> None:
+    from llmfit._catalog import quantization_loss
+
+    losses = [quantization_loss(4.0, params * 1e9) for params in (0.6, 1.7, 4, 8, 14, 32)]
+    assert losses == sorted(losses, reverse=True) and losses[0] > 4 * losses[-1]
+
+
 def test_opening_stays_cheap() -> None:
     import time
 
