@@ -6,6 +6,7 @@ it; a parent that forks, waits and forwards signals is all that is needed here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -14,13 +15,17 @@ import sys
 import time
 from types import FrameType
 
+import uvloop
 from sanic import Sanic
 
 from llmfit.errors import LlmfitError
-from llmfit.server.app import DRAIN_SECONDS, Settings, create_app
-from llmfit.server.sockets import listen, remove_socket_file
+from llmfit.server.app import Settings, create_app
+from llmfit.server.routes import Routes
+from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 
 log = logging.getLogger("llmfit.server")
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+DRAIN_SECONDS = 10.0
 LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
 
 
@@ -44,12 +49,40 @@ def serve(settings: Settings) -> None:
 
 def work(settings: Settings, sock: socket.socket) -> None:
     """One worker, until it is told to stop."""
-    # A signal before the event loop has its handlers ends the process cleanly too.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A signal that comes before the event loop listens to signals ends the process cleanly too.
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
-    app = create_app(settings)
-    app.prepare(sock=sock, single_process=True, motd=False, access_log=False)
-    Sanic.serve_single(primary=app)
+    app, routes = create_app(settings)
+    uvloop.run(answer(app, routes, sock))
+
+
+async def answer(app: Sanic, routes: Routes, sock: socket.socket) -> None:  # type: ignore[type-arg]
+    """Accept connections until a signal, then let every answer end.
+
+    Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
+    """
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, told.set)
+    server = await app.create_server(sock=sock, backlog=BACKLOG, asyncio_server_kwargs={"start_serving": False})
+    assert server is not None
+    await server.startup()
+    await server.start_serving()
+    routes.ready = True
+    await told.wait()
+    routes.ready = False
+    closed = server.close()
+    until = loop.time() + DRAIN_SECONDS
+    while server.connections and loop.time() < until:
+        for connection in tuple(server.connections):
+            connection.signal.stopped = True
+            connection.close_if_idle()
+        await asyncio.sleep(0.02)
+    for connection in tuple(server.connections):
+        connection.abort()
+    routes.worker.shutdown(wait=False, cancel_futures=True)
+    if closed is not None:
+        closed.cancel()
 
 
 class Workers:
