@@ -39,7 +39,10 @@ def show_system(answer: SystemAnswer) -> None:
         bandwidth = f"{gpu.memory_bandwidth_gbps:.0f} GB/s" if gpu.memory_bandwidth_gbps else "bandwidth not known"
         count = f"{gpu.count} x " if gpu.count > 1 else ""
         rows.append(
-            ("GPU", f"{count}{gpu.name}, {gpu.vram_gb:.1f} GiB, {gpu.free_vram_gb:.1f} free, {bandwidth}, {gpu.backend}")
+            (
+                "GPU",
+                f"{count}{gpu.name}, {gpu.vram_gb:.1f} GiB, {gpu.free_vram_gb:.1f} free, {bandwidth}, {gpu.backend}",
+            )
         )
     rows.append(("Backend", system.backend))
     rows += [("Warning", text) for text in system.warnings]

@@ -6,6 +6,7 @@ import msgspec
 from sanic import Sanic
 
 from llmfit import catalog
+from llmfit.hardware.whatif import WhatIf
 from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.server import failures
@@ -19,7 +20,9 @@ MOST_HEADERS, MOST_BODY = 16 << 10, 1 << 20  # bytes
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How ``llmfit serve`` was called."""
 
-    machine: Machine
+    machine: Machine  # with the overrides of the flags
+    whatif: WhatIf = WhatIf()  # those overrides
+    observe: bool = True  # keep looking at the machine's free memory
     host: str = "127.0.0.1"
     port: int = 8787
     unix_socket: str | None = None
