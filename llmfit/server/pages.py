@@ -12,6 +12,7 @@ from llmfit import params
 from llmfit.encode import encode, envelope, node, system_of
 from llmfit.errors import BadParam
 from llmfit.query import Engine
+from llmfit.server.compress import encoders
 from llmfit.shapes import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 64 << 20
@@ -29,8 +30,17 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 def finished(body: bytes) -> Finished:
+    """The answer with an ETag that is a hash of its bytes."""
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     return Finished(body, etag, ((b"content-length", b"%d" % len(body)), *bare_headers(etag)))
+
+
+def compressed(page: Finished, encoding: str) -> Finished:
+    """The answer in another encoding, under an ETag of its own."""
+    body = encoders()[encoding](page.body)
+    etag = f'{page.etag[:-1]}-{encoding}"'
+    length = (b"content-length", b"%d" % len(body))
+    return Finished(body, etag, (length, (b"content-encoding", encoding.encode()), *bare_headers(etag)))
 
 
 def bare_headers(etag: str | None = None) -> Headers:
@@ -61,7 +71,10 @@ class Pages:
         self._machine = engine.machine
 
     def held(self, url: bytes) -> Finished | None:
-        """The answer, if this was asked before about this state of the machine."""
+        """The answer, if this was asked before about this state of the machine.
+
+        `url` is the raw URL, with the name of the encoding behind a NUL for a compressed form.
+        """
         if self._machine is not self.engine.machine:
             self._held.clear()
             self._bytes = 0

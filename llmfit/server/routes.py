@@ -11,9 +11,10 @@ from urllib.parse import unquote
 from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.encode import encode, node
+from llmfit.server.compress import SMALLEST, chosen
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
-from llmfit.server.pages import Finished, Key, Pages, bare_headers, finished
+from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, finished
 from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
@@ -29,6 +30,7 @@ class Routes:
         self.hosts = hosts
         self.ready = False
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
+        self.packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compressing")
         self.healthy = finished(encode(Health("ok", node())))
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
@@ -69,18 +71,26 @@ class Routes:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        page = self.pages.held(request.raw_url)
-        return sent(request, page) if page is not None else self.compute(request, endpoint)
+        url = request.raw_url
+        accepted = request.headers.get("accept-encoding")
+        encoding = chosen(accepted) if accepted is not None else None
+        page = self.pages.held(url if encoding is None else b"%b\0%b" % (url, encoding.encode()))
+        return sent(request, page) if page is not None else self.compute(request, endpoint, encoding)
 
-    async def compute(self, request: Request, endpoint: str) -> HTTPResponse:  # type: ignore[type-arg]
-        name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
-        key: Key = (endpoint, request.query_string, name)
-        loop = asyncio.get_running_loop()
-        if request.method == "HEAD":
-            await loop.run_in_executor(self.worker, self.pages.check, key)
-            return Ready(bare_headers())
-        page = await loop.run_in_executor(self.worker, self.pages.make, key)
-        self.pages.keep(request.raw_url, page)
+    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse:  # type: ignore[type-arg]
+        url, loop = request.raw_url, asyncio.get_running_loop()
+        page = self.pages.held(url)
+        if page is None:
+            name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
+            key: Key = (endpoint, request.query_string, name)
+            if request.method == "HEAD":
+                await loop.run_in_executor(self.worker, self.pages.check, key)
+                return Ready(bare_headers())
+            page = await loop.run_in_executor(self.worker, self.pages.make, key)
+            self.pages.keep(url, page)
+        if encoding is not None and len(page.body) >= SMALLEST:
+            page = await loop.run_in_executor(self.packer, compressed, page, encoding)
+            self.pages.keep(b"%b\0%b" % (url, encoding.encode()), page)
         return sent(request, page)
 
 

@@ -111,7 +111,8 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
         await asyncio.sleep(0.02)
     for connection in tuple(server.connections):
         connection.abort()
-    routes.worker.shutdown(wait=False, cancel_futures=True)
+    for executor in (routes.worker, routes.packer):
+        executor.shutdown(wait=False, cancel_futures=True)
     if closed is not None:
         closed.cancel()
 
