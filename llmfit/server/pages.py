@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from llmfit import params
-from llmfit.encode import encode, envelope, node, system_of
+from llmfit import __version__, params
+from llmfit.encode import answer, encode, node, system_of
 from llmfit.errors import BadParam
 from llmfit.query import Engine
 from llmfit.server.compress import encoders
@@ -29,9 +29,9 @@ class Finished(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-def finished(body: bytes) -> Finished:
-    """The answer with an ETag that is a hash of its bytes."""
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+def finished(body: bytes, *made_from: object) -> Finished:
+    """The answer with an ETag: a hash of all that its bytes were made from, which costs less than one of the bytes."""
+    etag = f'"{hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()}"'
     return Finished(body, etag, ((b"content-length", b"%d" % len(body)), *bare_headers(etag)))
 
 
@@ -103,6 +103,10 @@ class Pages:
         """Parse, run and encode. Raises LlmfitError."""
         endpoint, text, name = key
         query, warnings = msgspec.structs.astuple(params.parse(pairs_of(text), endpoint, name))
+        machine = self.engine.machine
+        made_from = (__version__, self.engine.catalog.name, self.engine.max_context, machine, node(), key)
         if endpoint == "system":
-            return finished(encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings))))
-        return finished(encode(envelope(self.engine.catalog, self.engine.run(query), query, warnings)))
+            body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
+        else:
+            body = answer(self.engine.catalog, self.engine.run(query), query, warnings)
+        return finished(body, *made_from)

@@ -19,7 +19,8 @@ from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
 PREFIX = "/api/v1/models/"
-Answer = HTTPResponse | Coroutine[None, None, HTTPResponse]
+LARGE = 1 << 18  # bytes
+Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
 
 
 class Routes:
@@ -31,7 +32,7 @@ class Routes:
         self.ready = False
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
         self.packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compressing")
-        self.healthy = finished(encode(Health("ok", node())))
+        self.healthy = finished(encode(Health("ok", node())), node())
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         for path, handler in (
@@ -77,7 +78,7 @@ class Routes:
         page = self.pages.held(url if encoding is None else b"%b\0%b" % (url, encoding.encode()))
         return sent(request, page) if page is not None else self.compute(request, endpoint, encoding)
 
-    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse:  # type: ignore[type-arg]
+    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse | None:  # type: ignore[type-arg]
         url, loop = request.raw_url, asyncio.get_running_loop()
         page = self.pages.held(url)
         if page is None:
@@ -91,12 +92,24 @@ class Routes:
         if encoding is not None and len(page.body) >= SMALLEST:
             page = await loop.run_in_executor(self.packer, compressed, page, encoding)
             self.pages.keep(b"%b\0%b" % (url, encoding.encode()), page)
-        return sent(request, page)
+        answer = sent(request, page)
+        return answer if isinstance(answer, HTTPResponse) else await answer
 
 
-def sent(request: Request, page: Finished) -> HTTPResponse:  # type: ignore[type-arg]
+def sent(request: Request, page: Finished) -> Answer:  # type: ignore[type-arg]
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and (page.etag in known or known.strip() == "*"):
         return Ready(bare_headers(page.etag), status=304)
-    return Ready(page.headers, page.body)
+    return (
+        Ready(page.headers, page.body)
+        if len(page.body) < LARGE or request.method == "HEAD"
+        else streamed(request, page)
+    )
+
+
+async def streamed(request: Request, page: Finished) -> None:  # type: ignore[type-arg]
+    """Send a large page: headers and body one after the other, the body without a copy."""
+    response = await request.respond(Ready(page.headers, length=len(page.body)))
+    await response.send(b"", end_stream=False)
+    await response.send(page.body, end_stream=True)
