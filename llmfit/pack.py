@@ -136,7 +136,8 @@ def row_facts(model: records.Model) -> RowFacts:
 def search_text(model: records.Model) -> str:
     """What `search` looks through: name, provider, size, use case phrase, category label; lower case, NUL between."""
     index = codes.USE_CASES.index(model.use_case)
-    fields = (model.id, model.provider, size_label(model), codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index])
+    phrase, label = codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index]
+    fields = (model.id, model.provider, size_label(model), phrase, label)
     return "\0".join(fields).lower() + "\0"
 
 
@@ -163,7 +164,7 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
 
 
 def gguf_forms(model: records.Model) -> int:
-    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 whatever the label (gpt-oss)."""
+    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 (gpt-oss)."""
     if model.format in ("bf16", "gguf"):
         return 1
     if model.origin != "official":
@@ -176,21 +177,22 @@ def gguf_forms(model: records.Model) -> int:
 def quants_of(
     ladder: list[records.Quant], formats: dict[str, records.FixedFormat], models: list[records.Model]
 ) -> dict[Form, FixedQuant]:
-    """All quantizations by (format, bits): the ladders first, then every fixed format at every number of bits in use."""
+    """All quantizations by (format, bits): the ladders first, then every fixed format at each number of bits in use."""
     found: dict[Form, FixedQuant] = {}
     for quant in ladder:
         found[quant.name, 0.0, True] = FixedQuant(
             quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
             quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
         )  # fmt: skip
-    for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
+    for key in sorted({own for model in models if (own := own_form(model, formats))} - set(found)):
         form, bits = formats[key[0]], key[1]
         body = bits + form.scale_bits
         rest = form.rest_bits or body
         runtime = codes.RUNTIMES.index(form.runtime) if form.runtime != "none" else -1
+        dense = rest if form.body_is_experts and key[2] else body
         found[key] = FixedQuant(
-            form.label.replace("{bits}", f"{bits:g}"), runtime, rest if form.body_is_experts and key[2] else body, body, rest, rest,
-            body + 0.35, bits + 0.5 if bits < 16 else 16, form.speed_logit,
+            form.label.replace("{bits}", f"{bits:g}"), runtime, dense, body, rest, rest, body + 0.35,
+            bits + 0.5 if bits < 16 else 16, form.speed_logit,
         )  # fmt: skip
     return found
 
@@ -274,7 +276,7 @@ def pack(source: Path) -> bytes:
     policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
 
     shapes: dict[tuple[float, ...], int] = {}
-    rows = []
+    rows: list[tuple[float, ...]] = []
     by_id = {model.id: model for model in models}
     groups = {key: index for index, key in enumerate(sorted({m.base_id or m.id for m in models}))}
     providers = {key: index for index, key in enumerate(sorted({m.provider for m in models}))}

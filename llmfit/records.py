@@ -172,7 +172,7 @@ class UseCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Coefficients of the ability of a model at one use case; see quality.pxd for the formula."""
+    """Coefficients of the ability of a model at one use case; see score.pxd for the formula."""
 
     use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
     c0: float

@@ -19,7 +19,8 @@ CONCEPTS = ("quant", "model", "memory", "machine", "speed", "fit", "score", "ver
 
 @pytest.mark.parametrize("name", RULES)
 def test_worked_examples(name: str) -> None:
-    (test,) = doctest.DocTestFinder(recurse=False).find(RULES[name], name, module=False, globs=dict(RULES, CODES=_rules.CODES))
+    names = {**RULES, "CODES": _rules.CODES}
+    (test,) = doctest.DocTestFinder(recurse=False).find(RULES[name], name, module=False, globs=names)
     assert test.examples, f"{name} has no worked example"
     result = doctest.DocTestRunner(verbose=False).run(test)
     assert result.failed == 0

@@ -1,4 +1,4 @@
-"""The Host-header check: a page in a browser must not reach a loopback server under a name of its own (DNS rebinding)."""
+"""The Host-header check: no page in a browser may reach a loopback server under a name of its own (DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HostCheck:
         loopback = bound is not None and (bound in LOOPBACK or bound.startswith("127."))
         self.allowed = LOOPBACK | {bound} if loopback else None
 
-    def refuse(self, request: Request) -> HTTPResponse | None:  # type: ignore[type-arg]
+    def refuse(self, request: Request) -> HTTPResponse | None:
         """The refusal, or None where the request may go on."""
         if self.allowed is None:
             return None

@@ -41,29 +41,29 @@ class Routes:
         ):
             app.add_route(handler, path, methods=("GET", "HEAD"), name=path)
 
-    async def health(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    async def health(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or raw(self.healthy, content_type=JSON)
 
-    async def readyz(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    async def readyz(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused or self.ready:
             return refused or raw(self.healthy, content_type=JSON)
         return failure(503, TEXTS[503])
 
-    async def system(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    async def system(self, request: Request) -> HTTPResponse:
         return await self.answer(request, ("system", request.query_string, None))
 
-    async def models(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    async def models(self, request: Request) -> HTTPResponse:
         return await self.answer(request, ("models", request.query_string, None))
 
-    async def top(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    async def top(self, request: Request) -> HTTPResponse:
         return await self.answer(request, ("top", request.query_string, None))
 
-    async def named(self, request: Request, name: str) -> HTTPResponse:  # type: ignore[type-arg]
+    async def named(self, request: Request, name: str) -> HTTPResponse:
         text = request.path[len(PREFIX) :]
         return await self.answer(request, ("name", request.query_string, unquote(text, errors="replace")))
 
-    async def answer(self, request: Request, key: Key) -> HTTPResponse:  # type: ignore[type-arg]
+    async def answer(self, request: Request, key: Key) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
@@ -78,7 +78,7 @@ class Routes:
         return sent(request, page)
 
 
-def sent(request: Request, page: Finished) -> HTTPResponse:  # type: ignore[type-arg]
+def sent(request: Request, page: Finished) -> HTTPResponse:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and (page.etag in known or known.strip() == "*"):
