@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from llmfit import codes, records
+from llmfit.checks import check_models, check_small_tables
 from llmfit.errors import CatalogError
 from llmfit.shapes import GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
@@ -264,16 +265,19 @@ def preferred_gguf(model: records.Model) -> str:
 def pack(source: Path) -> bytes:
     """The packed catalog of the tables in `source`; raises CatalogError with ``file:line: message``."""
     models = read_csv(source / "models.csv", records.Model)
-    check_models(models, source)
     architectures = {
         (a.model_type, a.n_layers, a.hidden_size, a.attention): a
         for a in read_csv(source / "architectures.csv", records.Architecture)
     }
     formats = {form.format: form for form in read_csv(source / "fixed_formats.csv", records.FixedFormat)}
+    check_models(models, formats)
     ladder = read_csv(source / "quants.csv", records.Quant)
+    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
+    use_cases = read_csv(source / "use_cases.csv", records.UseCase)
+    quality = read_csv(source / "quality.csv", records.Quality)
+    check_small_tables(policy, use_cases, quality, ladder)
     quants = quants_of(ladder, formats, models)
     quant_index = {key: index for index, key in enumerate(quants)}
-    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
 
     shapes: dict[tuple[float, ...], int] = {}
     rows: list[tuple[float, ...]] = []
@@ -322,29 +326,12 @@ def pack(source: Path) -> bytes:
         search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(providers),
         licenses=list(licenses), quants=list(quants.values()), ladders=indices,
         mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
-        use_cases=read_csv(source / "use_cases.csv", records.UseCase),
-        quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
+        use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
     return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))
-
-
-def check_models(models: list[records.Model], source: Path) -> None:
-    """What no type can say: the file's order, and facts that contradict each other."""
-    last = ""
-    for line, model in enumerate(models, start=2):
-        where = f"models.csv:{line}"
-        if model.id.lower() < last:
-            raise CatalogError(f"{where}: {model.id} is out of order: sort by id, ignoring case")
-        last = model.id.lower()
-        if model.params_text > model.params_total * 1.001:
-            raise CatalogError(f"{where}: params_text is larger than params_total")
-        if model.n_experts and model.n_experts_active > model.n_experts:
-            raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
-        if model.n_kv_heads > model.n_heads > 0:
-            raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmfit import _rules, catalog, codes, host, pack
+from llmfit import _rules, catalog, checks, codes, host, pack
 
 ROOT = Path(__file__).parents[1]
 KERNEL = ROOT / "src/llmfit"
@@ -66,7 +66,7 @@ def test_labels_go_with_their_words() -> None:
 def test_policy_is_the_same_in_c_python_and_csv() -> None:
     with (ROOT / "src/data/policy.csv").open(newline="") as file:
         values = [row["name"] for row in csv.DictReader(file)]
-    assert catalog.POLICY_NAMES == _rules.POLICY_FIELDS
+    assert checks.POLICY_NAMES == _rules.POLICY_FIELDS
     assert tuple(struct_fields("policy.pxd", "Policy")) == _rules.POLICY_FIELDS
     assert sorted(values) == sorted(_rules.POLICY_FIELDS)
 
