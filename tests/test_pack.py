@@ -188,8 +188,10 @@ def test_the_command_says_it_in_one_line(data: Path) -> None:
 
 def test_derived_text() -> None:
     def model(**facts: object) -> records.Model:
-        known = {"id": "a/b", "provider": "A", "kind": "original", "origin": "official", "params_text": 1e9,
-                 "params_total": 1e9, "format": "bf16", "use_case": "chat", "role": "generator", "tuning": "base"}  # fmt: skip
+        known = dict(
+            id="a/b", provider="A", kind="original", origin="official", params_total=1e9, params_text=1e9,
+            format="bf16", use_case="chat", role="generator", tuning="base",
+        )  # fmt: skip
         return msgspec.convert({**known, **facts}, records.Model)
 
     sizes = {70.55e9: "70.5B", 8.03e9: "8B", 999.6e6: "1B", 596.05e6: "596M", 1.5e12: "1500B"}
