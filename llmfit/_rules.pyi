@@ -72,7 +72,6 @@ def demerits(
     *,
     policy: dict[str, float],
     runtime: int = 0,
-    asked_use_case: int = -1,
     origin: int = 0,
     role: int = 0,
     tuning: int = 1,

@@ -259,7 +259,7 @@ def unknown(key: str, endpoint: str) -> str:
     import difflib
 
     known = [name for name in BY_NAME if endpoint in BY_NAME[name].endpoints]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown parameter '{key[:40]}' ignored{hint}"
 

@@ -133,8 +133,8 @@ def provider_mask(catalog: Catalog, part: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def license_mask(catalog: Catalog, wanted: tuple[str, ...]) -> bytes:
-    """By licence: 1 where one of its identifiers is wanted."""
-    return bytes(any(name.lower() in wanted for name in names) for names in catalog.licenses)
+    """By licence: 1 where all that it consists of (`gemma,llama3.3`: both apply) is wanted."""
+    return bytes(all(name.lower() in wanted for name in names) for names in catalog.licenses)
 
 
 @lru_cache(maxsize=128)

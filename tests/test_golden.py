@@ -32,7 +32,8 @@ def test_golden_rows(name: str) -> None:
     changes = []
     for row, old in zip(json.loads(text), json.loads(held), strict=False):
         changes += [f"{row['name']}: {key} {old.get(key)} -> {row[key]}" for key in row if row[key] != old.get(key)]
-    pytest.fail(f"{len(changes)} figures changed; if that is meant, run tests/golden/make.py\n" + "\n".join(changes[:40]))
+    changes.insert(0, f"{len(changes)} figures changed; if that is meant, run tests/golden/make.py")
+    pytest.fail("\n".join(changes[:40]))
 
 
 def test_no_file_is_left_over() -> None:

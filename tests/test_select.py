@@ -164,7 +164,7 @@ def test_provider_mask(one: Reference, part: str) -> None:
 @pytest.mark.parametrize("names", [("mit",), ("mit", "apache-2.0"), ("no-such-licence",)])
 def test_license_mask(one: Reference, names: tuple[str, ...]) -> None:
     def keep(row: Row) -> bool:
-        return row.license is not None and any(name.lower() in names for name in row.license.split(","))
+        return row.license is not None and all(name.lower() in names for name in row.license.split(","))
 
     wanted = one.ordered(list(one.passing(keep=keep)))
     assert one.ranking.select(licenses=license_mask(one.catalog, names)) == (len(wanted), wanted)

@@ -56,10 +56,17 @@ def engine_for(max_context: int | None = None) -> Any:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", message="llmfit %(version)s")
 @click.option("--json", "as_json", is_flag=True, help="Answer with the same JSON as the HTTP API.")
+@click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
 @click.pass_context
-def cli(context: click.Context, as_json: bool) -> None:
+def cli(context: click.Context, as_json: bool, max_context: str | None) -> None:
     """Which open-weight LLMs fit this machine, how fast they run on it, and how good they are."""
     context.obj = as_json
+    if max_context is not None:  # before the command it is the default of every command behind it
+        for name in ("serve", "fit", "info"):
+            context.default_map = {
+                **(context.default_map or {}),
+                name: {"max_context": max_context if name == "serve" else (max_context,)},
+            }
     if context.invoked_subcommand is None:
         context.invoke(fit)
 
@@ -163,11 +170,17 @@ def serve(
         "workers": whole("workers", workers, 1, 64),
         "max_context": context,
     }
-    machine = engine_for().machine_for(query)[0]
+    from llmfit import catalog
+    from llmfit.hardware import WhatIf, apply_whatif, detect
+    from llmfit.hardware.steady import steady
+
+    whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+    tables = catalog.default().tables
+    machine = apply_whatif(steady(detect(tables)), whatif, tables)
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
-    run(Settings(machine=machine, **settings))
+    run(Settings(machine=machine, whatif=whatif, **settings))
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:

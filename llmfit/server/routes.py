@@ -4,19 +4,21 @@ other work is done in a thread of its own, so that ``/health`` never waits for i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 from sanic import HTTPResponse, Request, Sanic
-from sanic.response import raw
 
 from llmfit.encode import encode, node
-from llmfit.server.failures import JSON, TEXTS, failure
+from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
-from llmfit.server.pages import Finished, Key, Pages
+from llmfit.server.pages import Finished, Key, Pages, bare_headers, finished
+from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
 PREFIX = "/api/v1/models/"
+Answer = HTTPResponse | Coroutine[None, None, HTTPResponse]
 
 
 class Routes:
@@ -27,7 +29,7 @@ class Routes:
         self.hosts = hosts
         self.ready = False
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
-        self.healthy = encode(Health("ok", node()))
+        self.healthy = finished(encode(Health("ok", node())))
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         for path, handler in (
@@ -39,42 +41,46 @@ class Routes:
             ("/api/v1/models/top", self.top),
             (PREFIX + "<name:path>", self.named),
         ):
-            app.add_route(handler, path, methods=("GET", "HEAD"), name=path)
+            app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
 
-    async def health(self, request: Request) -> HTTPResponse:
-        return self.hosts.refuse(request) or raw(self.healthy, content_type=JSON)
+    def health(self, request: Request) -> HTTPResponse:
+        return self.hosts.refuse(request) or Ready(self.healthy.headers, self.healthy.body)
 
-    async def readyz(self, request: Request) -> HTTPResponse:
+    def readyz(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused or self.ready:
-            return refused or raw(self.healthy, content_type=JSON)
+            return refused or Ready(self.healthy.headers, self.healthy.body)
         return failure(503, TEXTS[503])
 
-    async def system(self, request: Request) -> HTTPResponse:
-        return await self.answer(request, ("system", request.query_string, None))
+    def system(self, request: Request) -> Answer:
+        return self.answer(request, "system")
 
-    async def models(self, request: Request) -> HTTPResponse:
-        return await self.answer(request, ("models", request.query_string, None))
+    def models(self, request: Request) -> Answer:
+        return self.answer(request, "models")
 
-    async def top(self, request: Request) -> HTTPResponse:
-        return await self.answer(request, ("top", request.query_string, None))
+    def top(self, request: Request) -> Answer:
+        return self.answer(request, "top")
 
-    async def named(self, request: Request, name: str) -> HTTPResponse:
-        text = request.path[len(PREFIX) :]
-        return await self.answer(request, ("name", request.query_string, unquote(text, errors="replace")))
+    def named(self, request: Request, name: str) -> Answer:
+        return self.answer(request, "name")
 
-    async def answer(self, request: Request, key: Key) -> HTTPResponse:
+    def answer(self, request: Request, endpoint: str) -> Answer:
+        """What was asked before at once, anything else as a coroutine."""
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        page = self.pages.held(key)
-        if page is None:
-            loop = asyncio.get_running_loop()
-            if request.method == "HEAD":
-                await loop.run_in_executor(self.worker, self.pages.check, key)
-                return raw(b"", content_type=JSON, headers={"Vary": "Accept, Accept-Encoding"})
-            page = await loop.run_in_executor(self.worker, self.pages.make, key)
-            self.pages.keep(key, page)
+        page = self.pages.held(request.raw_url)
+        return sent(request, page) if page is not None else self.compute(request, endpoint)
+
+    async def compute(self, request: Request, endpoint: str) -> HTTPResponse:
+        name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
+        key: Key = (endpoint, request.query_string, name)
+        loop = asyncio.get_running_loop()
+        if request.method == "HEAD":
+            await loop.run_in_executor(self.worker, self.pages.check, key)
+            return Ready(bare_headers())
+        page = await loop.run_in_executor(self.worker, self.pages.make, key)
+        self.pages.keep(request.raw_url, page)
         return sent(request, page)
 
 
@@ -82,5 +88,5 @@ def sent(request: Request, page: Finished) -> HTTPResponse:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and (page.etag in known or known.strip() == "*"):
-        return HTTPResponse(status=304, headers=page.headers)
-    return HTTPResponse(page.body, headers=page.headers, content_type=JSON)
+        return Ready(bare_headers(page.etag), status=304)
+    return Ready(page.headers, page.body)

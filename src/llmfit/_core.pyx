@@ -129,7 +129,7 @@ cdef class Ranking:
             for i in range(n):
                 scored = use_case if use_case >= 0 else c.rows[i].use_case
                 self.verdicts[i] = verdict(
-                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, use_case, &c.policy
+                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, &c.policy
                 )
         self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
 

@@ -569,7 +569,7 @@ def soft_floor(*, double points):
 
 
 def demerits(
-    *, dict policy, int runtime=LLAMACPP, int asked_use_case=-1, int origin=OFFICIAL, int role=GENERATOR,
+    *, dict policy, int runtime=LLAMACPP, int origin=OFFICIAL, int role=GENERATOR,
     int tuning=INSTRUCT, bint gguf=True,
 ):
     """Points taken off for what an expert passes over: personal copies, off-task kinds, files that need a conversion.
@@ -584,7 +584,7 @@ def demerits(
     cdef Row r
     memset(&r, 0, sizeof(Row))
     r.origin, r.role, r.tuning, r.gguf = origin, role, tuning, gguf
-    return score.demerits(&r, runtime, asked_use_case, &p)
+    return score.demerits(&r, runtime, &p)
 
 
 # verdict.pxd
@@ -619,4 +619,4 @@ def verdict(
     e.best.utilization = utilization
     e.best.token_ms = token_ms
     e.best.loss = loss
-    return verdicts.verdict(&r, &e, &w, 0, 0, &p)
+    return verdicts.verdict(&r, &e, &w, 0, &p)

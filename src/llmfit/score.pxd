@@ -48,12 +48,12 @@ cdef inline double soft_floor(double score) noexcept nogil:
     return score if score >= 20.0 else 20.0 * exp((score - 20.0) / 20.0)
 
 
-cdef inline double demerits(const Row* r, int runtime, int asked_use_case, const Policy* p) noexcept nogil:
+cdef inline double demerits(const Row* r, int runtime, const Policy* p) noexcept nogil:
     """Points taken off for what an expert passes over: personal copies, off-task kinds, files that need a conversion."""
     cdef double points = 0
     if r.origin == COMMUNITY:
         points = points + p.community_penalty
-    if r.tuning == BASE or (r.role != GENERATOR and not (r.role == EMBEDDER and asked_use_case == EMBEDDING)):
+    if r.tuning == BASE or (r.role != GENERATOR and r.role != EMBEDDER):
         points = points + p.off_task_penalty
     if runtime == LLAMACPP and not r.gguf:
         points = points + p.no_gguf_penalty

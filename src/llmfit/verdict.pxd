@@ -17,7 +17,7 @@ cdef inline int tenths(double points) noexcept nogil:
 
 
 cdef inline Verdict verdict(
-    const Row* r, const Estimate* e, const UseCaseWeights* weights, int use_case, int asked_use_case, const Policy* p
+    const Row* r, const Estimate* e, const UseCaseWeights* weights, int use_case, const Policy* p
 ) noexcept nogil:
     """The score of a row: weighted components, less what is too slow and what an expert passes over."""
     cdef Verdict v
@@ -36,7 +36,7 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * fit + w.context * context
-        score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, asked_use_case, p))
+        score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, p))
     else:
         score = 0.1 * quality
     v.score = tenths(score)
