@@ -6,7 +6,6 @@ the records arrive again as :class:`Tables`. Imports nothing of llmfit but its e
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -109,6 +108,8 @@ def normalise_cpu(name: str) -> str:
 
 def read_csv(path: str | Path, struct: type[Record]) -> list[Record]:
     """All records of a table. An empty cell is the field's default; `|` separates the items of a list."""
+    import csv  # a program that opens a packed catalog needs none
+
     path = Path(path)
     fields = msgspec.structs.fields(struct)
     names = [field.encode_name for field in fields]

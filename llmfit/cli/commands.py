@@ -32,11 +32,8 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
-    meta = (
-        "|".join(param.choices)
-        if param.choices
-        else {"bool": "true|false", "text": "TEXT", "words": "A,B"}.get(param.kind, "N")
-    )
+    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B"}
+    meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
     return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)
 
 
@@ -83,7 +80,7 @@ def json_flag(command: Callable[..., None]) -> Callable[..., None]:
 @flags("system")
 @json_flag
 @click.pass_obj
-def system(outer_json: bool, as_json: bool, **given: tuple[str, ...]) -> None:
+def system(outer_json: bool, /, as_json: bool, **given: tuple[str, ...]) -> None:
     """Show this machine as llmfit sees it."""
     from llmfit.encode import encode, node, system_of
     from llmfit.shapes import SystemAnswer
@@ -103,7 +100,7 @@ def system(outer_json: bool, as_json: bool, **given: tuple[str, ...]) -> None:
 @flags("fit")
 @json_flag
 @click.pass_obj
-def fit(outer_json: bool, as_json: bool = False, **given: tuple[str, ...]) -> None:
+def fit(outer_json: bool, /, as_json: bool = False, **given: tuple[str, ...]) -> None:
     """Rank the models that fit this machine, or one described by --gpu, --ram-gb and the like."""
     from llmfit.encode import answer
 
@@ -123,7 +120,7 @@ def fit(outer_json: bool, as_json: bool = False, **given: tuple[str, ...]) -> No
 @flags("name", ("machine", "analyse", "score"))
 @json_flag
 @click.pass_obj
-def info(outer_json: bool, model: str, as_json: bool, **given: tuple[str, ...]) -> None:
+def info(outer_json: bool, /, model: str, as_json: bool, **given: tuple[str, ...]) -> None:
     """Show all about one model on this machine. MODEL is its id, or part of it that names one model."""
     from llmfit.encode import answer
 
@@ -166,7 +163,7 @@ def serve(
     """Serve the HTTP API until SIGTERM."""
     query = query_of("system", given)
     context = params.value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
-    settings = {
+    settings: dict[str, Any] = {
         "host": host,
         "port": whole("port", port, 0, 65535),
         "unix_socket": os.path.abspath(unix_socket) if unix_socket is not None else None,

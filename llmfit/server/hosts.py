@@ -1,4 +1,4 @@
-"""The Host-header check: a page in a browser must not reach a loopback server under a name of its own (DNS rebinding)."""
+"""The Host-header check: no page in a browser may reach a loopback server under a name of its own (DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HostCheck:
         self.allowed = LOOPBACK | {bound} if loopback else None
         self._accepted: set[str] = set()  # whole headers that passed, so that the next one costs a look-up
 
-    def refuse(self, request: Request) -> HTTPResponse | None:  # type: ignore[type-arg]
+    def refuse(self, request: Request) -> HTTPResponse | None:
         """The refusal, or None where the request may go on."""
         if self.allowed is None:
             return None

@@ -25,7 +25,7 @@ Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it w
 
 
 def without_stop_signals() -> None:
-    """No SIGTERM or SIGINT reaches the calling thread: the main thread alone decides, until it has nothing left to decide."""
+    """No SIGTERM or SIGINT reaches the calling thread: the main thread alone decides what they do."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
 
@@ -51,30 +51,30 @@ class Routes:
             ("/api/v1/models/top", self.top),
             (PREFIX + "<name:path>", self.named),
         ):
-            app.add_route(handler, path, methods=("GET", "HEAD"), name=path)
+            app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
 
-    def health(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    def health(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or Ready(self.healthy.headers, self.healthy.body)
 
-    def readyz(self, request: Request) -> HTTPResponse:  # type: ignore[type-arg]
+    def readyz(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused or self.ready:
             return refused or Ready(self.healthy.headers, self.healthy.body)
         return failure(503, TEXTS[503])
 
-    def system(self, request: Request) -> Answer:  # type: ignore[type-arg]
+    def system(self, request: Request) -> Answer:
         return self.answer(request, "system")
 
-    def models(self, request: Request) -> Answer:  # type: ignore[type-arg]
+    def models(self, request: Request) -> Answer:
         return self.answer(request, "models")
 
-    def top(self, request: Request) -> Answer:  # type: ignore[type-arg]
+    def top(self, request: Request) -> Answer:
         return self.answer(request, "top")
 
-    def named(self, request: Request, name: str) -> Answer:  # type: ignore[type-arg]
+    def named(self, request: Request, name: str) -> Answer:
         return self.answer(request, "name")
 
-    def answer(self, request: Request, endpoint: str) -> Answer:  # type: ignore[type-arg]
+    def answer(self, request: Request, endpoint: str) -> Answer:
         """What was asked before at once, anything else as a coroutine."""
         refused = self.hosts.refuse(request)
         if refused:
@@ -85,7 +85,7 @@ class Routes:
         page = self.pages.held(url if encoding is None else b"%b\0%b" % (url, encoding.encode()))
         return sent(request, page) if page is not None else self.compute(request, endpoint, encoding)
 
-    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse | None:  # type: ignore[type-arg]
+    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse | None:
         url, loop = request.raw_url, asyncio.get_running_loop()
         page = self.pages.held(url)
         if page is None:
@@ -103,7 +103,7 @@ class Routes:
         return answer if isinstance(answer, HTTPResponse) else await answer
 
 
-def sent(request: Request, page: Finished) -> Answer:  # type: ignore[type-arg]
+def sent(request: Request, page: Finished) -> Answer:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and (page.etag in known or known.strip() == "*"):
@@ -115,7 +115,7 @@ def sent(request: Request, page: Finished) -> Answer:  # type: ignore[type-arg]
     )
 
 
-async def streamed(request: Request, page: Finished) -> None:  # type: ignore[type-arg]
+async def streamed(request: Request, page: Finished) -> None:
     """Send a large page: headers and body one after the other, the body without a copy."""
     response = await request.respond(Ready(page.headers, length=len(page.body)))
     await response.send(b"", end_stream=False)

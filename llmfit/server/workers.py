@@ -95,8 +95,8 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
         loop.add_signal_handler(number, told.set)
     server = await app.create_server(sock=sock, backlog=BACKLOG, asyncio_server_kwargs={"start_serving": False})
     assert server is not None
-    await server.startup()
-    await server.start_serving()
+    await server.startup()  # type: ignore[no-untyped-call]
+    await server.start_serving()  # type: ignore[no-untyped-call]
     routes.ready = True
     while not told.is_set():
         machine = board.news()
@@ -105,7 +105,7 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
-    closed = server.close()
+    closed = server.close()  # type: ignore[no-untyped-call]
     until = loop.time() + DRAIN_SECONDS
     while server.connections and loop.time() < until:
         for connection in tuple(server.connections):

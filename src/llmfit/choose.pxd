@@ -102,7 +102,7 @@ cdef inline Candidate best_of(
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c
-        if not best.fits or best.mode != MOE_OFFLOAD:
+        if not best.fits or best.mode != MOE_OFFLOAD or best.level < GOOD:
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c
