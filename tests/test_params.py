@@ -42,11 +42,22 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
                 "use a comma-separated list of at most 200 characters"),
     "distinct": ({"true": True, "0": False}, BOOLEANS, "use true|false"),
     "exact": ({"true": True, "0": False}, BOOLEANS, "use true|false"),
+    "min_tps": ({"0": 0.0, "8.5": 8.5}, NUMBERS[:-1], "use a non-negative number"),
+    "max_mem_gb": ({"0": 0.0, "12": 12.0}, NUMBERS[:-1], "use a non-negative number"),
+    "min_params_b": ({"0": 0.0, "7": 7.0}, NUMBERS[:-1], "use a non-negative number"),
+    "max_params_b": ({"70": 70.0, "0.5": 0.5}, NUMBERS[:-1], "use a non-negative number"),
+    "released_after": ({"2026-01-31": "2026-01-31", "2026-01": "2026-01", " 2025 ": "2025"},
+                       ("26", "2026-13", "2026-00-01", "2026-1-1", "2026-01-32", "yesterday", "2026-01-01T00:00"),
+                       "use a date: YYYY-MM-DD, YYYY-MM or YYYY"),
     "sort": ({"score": "score", "tps": "tps", "tokens": "tps", "throughput": "tps", "params": "params",
               "parameters": "params", "mem": "mem", "memory": "mem", "mem_pct": "mem", "utilization": "mem",
               "ctx": "ctx", "context": "ctx", "date": "date", "release": "date", "released": "date",
               "use_case": "use_case", "use": "use_case", "usecase": "use_case", "TPS": "tps"},
              ("name", "-score", "score,tps"), "use score|tps|params|mem|ctx|date|use_case"),
+    "order": ({"asc": "asc", "DESC": "desc"}, ("up", "ascending"), "use asc|desc"),
+    "offset": ({"0": 0, "10": 10}, INTEGERS, "use a non-negative integer"),
+    "basis": ({"free": "free", "Total": "total"}, ("used", "all"), "use free|total"),
+    "strict": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "max_context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
     "gpu": ({"RTX 4090": "RTX 4090"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "gpu_count": ({"0": 0, "64": 64}, ("65", *INTEGERS), "use a non-negative integer up to 64"),
@@ -83,7 +94,9 @@ def test_the_table_is_complete() -> None:
     assert [param.name for param in PARAMS] == list(TABLE)
     assert {alias: param.name for param in PARAMS for alias in param.aliases} == ALIASES
     assert params.WHATIF_NAMES == WHATIF
-    assert {param.stage for param in PARAMS} == {"machine", "analyse", "score", "filter", "order", "page"}
+    assert {param.stage for param in PARAMS} == {
+        "basis", "machine", "analyse", "score", "filter", "order", "page", "parse"
+    }  # fmt: skip
     assert all(param.help.endswith((".", "?")) for param in PARAMS)
 
 
@@ -123,7 +136,7 @@ def test_given_twice(name: str) -> None:
 @pytest.mark.parametrize("endpoint", DEFAULTS)
 def test_defaults(endpoint: str) -> None:
     query = parse([], endpoint).query
-    others = {"perfect": False, "sort": "score", "runtime": "any"}
+    others = {"perfect": False, "sort": "score", "runtime": "any", "offset": 0, "basis": "free", "strict": False}
     for param in params.at(endpoint):
         wanted = {**others, **DEFAULTS[endpoint]}.get(param.name)
         assert getattr(query, param.name) == wanted, param.name
@@ -172,7 +185,9 @@ def test_the_first_bad_value_is_named() -> None:
 def test_unknown_name_is_a_warning(key: str, hint: str) -> None:
     query, warnings = parse([(key, "1"), (key, "2")], "models").query, parse([(key, "1")], "models").warnings
     assert query == parse([], "models").query
-    assert warnings == (f"unknown parameter '{key}' ignored" + (f"; did you mean '{hint}'?" if hint else ""),)
+    said = f"unknown parameter '{key}'" + (f" (did you mean '{hint}'?)" if hint else "")
+    assert warnings == (f"{said}: ignored",)
+    assert message((key, "1"), ("strict", "true")) == said
 
 
 def test_a_name_of_another_endpoint_is_unknown() -> None:
@@ -212,3 +227,10 @@ def test_parameters_are_immutable() -> None:
     with pytest.raises(AttributeError):
         PARAMS[0].name = "x"  # type: ignore[misc]
     assert all(isinstance(param, Param) for param in PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("date", "day"), [("2026", 20269999), ("2026-05", 20260599), ("2026-05-07", 20260507), ("2024-02-30", 20240230)]
+)
+def test_a_month_or_year_is_over_with_its_last_day(date: str, day: int) -> None:
+    assert params.last_day(date) == day

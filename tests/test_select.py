@@ -37,8 +37,19 @@ KEYS: dict[str, Callable[[Row], Key]] = {
 FOREIGN = tuple(codes.NOTES[name] for name in codes.BLOCKERS[2:])
 
 
-def place(row: Row, sort: str) -> Key:
-    return (row.fit_level == "too_tight", *KEYS[sort](row), -row.score, row.name)
+def place(row: Row, sort: str, turned: bool = False) -> Key:
+    return (row.fit_level == "too_tight", *(turn(row, sort) if turned else KEYS[sort](row)), -row.score, row.name)
+
+
+def turn(row: Row, sort: str) -> Key:
+    """The key of the other direction: unknown dates stay last, ties are broken as ever."""
+    if sort == "score":
+        return (row.score,)
+    if sort == "use_case":
+        return tuple(-ord(letter) for letter in row.category)
+    if sort == "date":
+        return (row.release_date is None, row.release_date or "")
+    return tuple(-part for part in KEYS[sort](row))  # type: ignore[operator]
 
 
 class Reference:
@@ -71,8 +82,8 @@ class Reference:
             ):
                 yield at
 
-    def ordered(self, indices: list[int], sort: str = "score", first: int = -1) -> list[int]:
-        return sorted(indices, key=lambda at: (at != first, place(self.rows[at], sort)))
+    def ordered(self, indices: list[int], sort: str = "score", first: int = -1, turned: bool = False) -> list[int]:
+        return sorted(indices, key=lambda at: (at != first, place(self.rows[at], sort, turned)))
 
     def distinct(self, indices: list[int], first: int = -1) -> list[int]:
         best: dict[str, int] = {}
@@ -217,3 +228,33 @@ def test_all_filters_at_once(one: Reference) -> None:
     )  # fmt: skip
     assert (total, found) == (len(wanted), wanted[:7])
     assert found[0] == first
+
+
+@pytest.mark.parametrize("sort", codes.SORT_KEYS)
+def test_the_other_direction(one: Reference, sort: str) -> None:
+    wanted = one.ordered(list(one.passing()), sort, turned=True)
+    assert one.ranking.select(sort=codes.SORT_KEYS.index(sort), turned=True) == (len(wanted), wanted)
+
+
+@pytest.mark.parametrize(("offset", "limit"), [(0, 5), (3, 5), (3, None), (3, 0), (10**5, 5), (1234, 4321), (5, 10**6)])
+def test_offset(one: Reference, offset: int, limit: int | None) -> None:
+    total, everything = one.ranking.select()
+    wanted = everything[offset:] if limit is None else everything[offset : offset + limit]
+    assert one.ranking.select(offset=offset, limit=limit) == (total, wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "keep"),
+    [
+        ({"min_tps": 30.0}, lambda row: row.estimated_tps >= 30),
+        ({"min_tps": 12.34}, lambda row: row.estimated_tps >= 12.34),
+        ({"max_mem_gb": 6.5}, lambda row: row.total_memory_gb <= 6.5),
+        ({"min_params": 7e9, "max_params": 9e9}, lambda row: 7 <= row.params_b <= 9),
+        ({"released_after": 20260599}, lambda row: (row.release_date or "") > "2026-05-99"),
+        ({"released_after": 20250131}, lambda row: (row.release_date or "") > "2025-01-31"),
+    ],
+)
+def test_ranges(one: Reference, given: dict[str, float], keep: Callable[[Row], bool]) -> None:
+    wanted = one.ordered(list(one.passing(keep=keep)))
+    assert one.ranking.select(**given) == (len(wanted), wanted)  # type: ignore[arg-type]
+    assert 10 < len(wanted) < one.catalog.size

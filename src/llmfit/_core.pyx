@@ -5,6 +5,7 @@ is asked for: use one Ranking from one thread at a time.
 """
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from libc.math cimport ceil
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy
 
@@ -102,14 +103,17 @@ cdef struct Scored:
 
 cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
     cdef const Row* r = &s.c.rows[i]
-    return matches(w, i, r, &s.verdicts[i], s.by_shape[r.shape].blocker)
+    cdef const Estimate* e = &s.by_shape[r.shape]
+    return matches(w, i, r, &s.verdicts[i], e, tps_hundredths(e) if w.min_tps > 0 else 0)
 
 
-cdef inline Place place_of(const Scored* s, int i, int sort) noexcept nogil:
+cdef inline Place place_of(const Scored* s, int i, int sort, int turned) noexcept nogil:
     cdef const Row* r = &s.c.rows[i]
     cdef const Estimate* e = &s.by_shape[r.shape]
     cdef Place p
-    p.key = sort_key(sort, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order)
+    p.key = sort_key(
+        sort, turned, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order
+    )
     p.tie = tie_break(r, &s.verdicts[i])
     p.row = i
     return p
@@ -137,8 +141,8 @@ cdef void representatives(const Scored* s, const Match* w, int* best) noexcept n
                 if rows[held].origin == COMMUNITY:
                     best[g] = i
                 continue
-            a = place_of(s, i, BY_SCORE)
-            b = place_of(s, held, BY_SCORE)
+            a = place_of(s, i, BY_SCORE, 0)
+            b = place_of(s, held, BY_SCORE, 0)
             if before(&a, &b):
                 best[g] = i
 
@@ -178,16 +182,18 @@ cdef class Ranking:
 
     def select(
         self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
-        bytes licenses=None, bytes found=None, int searches=0, int sort=0, limit=None, bint distinct=False,
+        bytes licenses=None, bytes found=None, int searches=0, double min_tps=0, double max_mem_gb=1e300,
+        double min_params=0, double max_params=1e300, int released_after=-1, int sort=0, bint turned=False,
+        int offset=0, limit=None, bint distinct=False,
     ):
-        """(how many rows pass, the first `limit` of them as row indices in order).
+        """(how many rows pass, `limit` of them from `offset` on as row indices in order).
 
         `first` is a row that comes first if it passes, `exempt` lets it pass whatever its level. Masks: match.pxd.
         """
         cdef const Columns* c = self.scored.c
         cdef Match w
         cdef int n = c.n_rows, i, kept = 0, total = 0
-        cdef int most = n if limit is None else max(0, min(<object>n, limit))
+        cdef int most = n if limit is None else max(0, min(<object>n, offset + limit if limit else 0))
         cdef bint heap = most < n // 8
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
         cdef int* best = NULL
@@ -202,6 +208,11 @@ cdef class Ranking:
         w.licenses = <const unsigned char*>(<char*>licenses) if licenses is not None else NULL
         w.found = <const unsigned char*>(<char*>found) if found is not None else NULL
         w.searches = searches
+        w.min_tps = <long long>ceil(min_tps * 100.0 - 1e-6)
+        w.max_memory = max_mem_gb * 1000.0
+        w.min_params = min_params
+        w.max_params = max_params
+        w.released_after = released_after
         if distinct:
             best = <int*>malloc((c.n_groups + 1) * sizeof(int))
         if places == NULL or (distinct and best == NULL):
@@ -218,7 +229,7 @@ cdef class Ranking:
                 elif not passes(&self.scored, &w, i):
                     continue
                 total += 1
-                p = place_of(&self.scored, i, sort)
+                p = place_of(&self.scored, i, sort, turned)
                 if i == first:
                     p.key = 0
                     p.tie = 0
@@ -229,7 +240,7 @@ cdef class Ranking:
                     kept += 1
             qsort(places, kept, sizeof(Place), compare)
         try:
-            return total, [places[i].row for i in range(min(kept, most))]
+            return total, [places[i].row for i in range(min(offset, kept), min(kept, most))]
         finally:
             free(places)
             free(best)

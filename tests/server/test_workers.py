@@ -109,3 +109,10 @@ def test_max_context_before_or_behind_the_command(
         [LLMFIT, "--json", "--max-context", "2048", "fit", "-n", "1"], capture_output=True, check=True, timeout=30
     )
     assert json.loads(before.stdout)["models"][0]["effective_context_length"] == 2048
+
+
+def test_basis_total_asks_about_an_empty_machine(serve: Callable[..., tuple[subprocess.Popen[bytes], int]]) -> None:
+    _, port = serve()
+    free = get(port, "/api/v1/models/top?limit=1")["system"]
+    total = get(port, "/api/v1/models/top?limit=1&basis=total")["system"]
+    assert total["available_ram_gb"] == total["total_ram_gb"] >= free["available_ram_gb"]  # type: ignore[index,call-overload]
