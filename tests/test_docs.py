@@ -1,4 +1,4 @@
-"""The pages that come from the parameter table say what the table says. `python tests/test_docs.py` writes them anew."""
+"""Pages made from the parameter table say what the table says; `python tests/test_docs.py` writes them anew."""
 
 from __future__ import annotations
 
