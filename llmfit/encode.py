@@ -86,16 +86,18 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
     )
 
 
-def envelope(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...]) -> Envelope:
-    """A page as the struct that goes over the wire; its rows are already JSON."""
-    return Envelope(
-        node=node(),
-        system=system_of(page.machine),
-        total_models=page.total,
-        returned_models=len(page.indices),
-        filters=params.echo(query),
-        models=msgspec.Raw(page.ranking.encode(page.indices)),
-        catalog=catalog.name,
-        generation=page.generation,
-        warnings=warnings,
+def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] = ()) -> bytes:
+    """A page as the bytes of an Envelope: encoded without rows, then the rows go in between its last brackets."""
+    empty = encode(
+        Envelope(
+            node=node(),
+            system=system_of(page.machine),
+            total_models=page.total,
+            returned_models=len(page.indices),
+            filters=params.echo(query),
+            catalog=catalog.name,
+            generation=page.generation,
+            warnings=warnings,
+        )
     )
+    return page.ranking.encode(page.indices, empty[:-2], empty[-2:])

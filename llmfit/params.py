@@ -47,7 +47,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
         """What a bad value is told."""
         if self.kind == "choice":
             return "|".join(self.choices)
-        limit = f" up to {self.at_most:g}" if self.at_most < MOST else ""
+        limit = f" up to {self.at_most:.0f}" if self.at_most < MOST else ""
         return {
             "bool": "true|false",
             "count": f"a non-negative integer{limit}",
@@ -60,7 +60,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FIT_CHOICES = tuple(reversed(codes.FIT_LEVELS))
-WHATIF = (*LISTS, "system")
+WHATIF = ENDPOINTS
 
 PARAMS = (
     Param(
@@ -272,3 +272,23 @@ def echo(query: Any) -> dict[str, object]:
         values["name"] = query.name
         values["search"] = query.name if query.search is None else f"{query.name} {query.search}"
     return values
+
+
+def markdown() -> str:
+    """The parameters as the table of docs/api.md; a test holds the page equal to it."""
+    lines = ["| parameter | takes | default | where | what |", "| --- | --- | --- | --- | --- |"]
+    for param in PARAMS:
+        names = ", ".join(f"`{name}`" for name in (param.name, *param.aliases))
+        takes = param.allowed().replace("|", r"\|")
+        if param.value_aliases:
+            takes += "; " + ", ".join(f"`{alias}` = `{value}`" for alias, value in param.value_aliases.items())
+        if param.hidden_choices:
+            takes += "; also " + ", ".join(f"`{value}`" for value in param.hidden_choices)
+        defaults = [_shown(param.default)] + [f"{_shown(v)} on {k}" for k, v in param.defaults.items()]
+        where = "everywhere" if param.endpoints == ENDPOINTS else "lists" if param.endpoints == LISTS else "by name"
+        lines.append(f"| {names} | {takes} | {', '.join(defaults)} | {where} | {param.help} |")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value).lower()

@@ -158,17 +158,17 @@ class CatalogName(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """Every list answer. ``models`` holds rows already encoded."""
+    """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest."""
 
     node: Node
     system: System
     total_models: int
     returned_models: int
     filters: dict[str, object]
-    models: msgspec.Raw
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
+    models: tuple[Row, ...] = ()
 
 
 class Failure(Struct, frozen=True):

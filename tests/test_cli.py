@@ -134,7 +134,7 @@ def test_a_switch_takes_false_too() -> None:
     (("fit", "--sort", ""), "invalid sort value: use score|tps|params|mem|ctx|date|use_case"),
     (("fit", "--distinct=maybe"), "invalid distinct value: use true|false"),
     (("fit", "--max-context", "0"), "invalid max_context value: use a positive integer"),
-    (("system", "--ram-gb", "-1"), "invalid ram_gb value: use a positive number up to 1e+06"),
+    (("system", "--ram-gb", "-1"), "invalid ram_gb value: use a positive number up to 1000000"),
     (("serve", "--port", "70000"), "invalid port value: use an integer from 0 to 65535"),
     (("serve", "--workers", "none"), "invalid workers value: use an integer from 1 to 64"),
     (("serve", "--max-context", "0"), "invalid max_context value: use a positive integer"),

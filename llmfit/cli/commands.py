@@ -102,17 +102,17 @@ def system(outer_json: bool, /, as_json: bool, **given: tuple[str, ...]) -> None
 @click.pass_obj
 def fit(outer_json: bool, /, as_json: bool = False, **given: tuple[str, ...]) -> None:
     """Rank the models that fit this machine, or one described by --gpu, --ram-gb and the like."""
-    from llmfit.encode import encode, envelope
+    from llmfit.encode import answer
 
     query = query_of("fit", given)
     engine = engine_for()
-    answer = envelope(engine.catalog, engine.run(query), query, ())
+    text = answer(engine.catalog, engine.run(query), query)
     if as_json or outer_json:
-        click.echo(encode(answer))
+        click.echo(text)
         return
     from llmfit.cli.tables import show_rows
 
-    show_rows(answer)
+    show_rows(envelope_of(text))
 
 
 @cli.command()
@@ -122,32 +122,32 @@ def fit(outer_json: bool, /, as_json: bool = False, **given: tuple[str, ...]) ->
 @click.pass_obj
 def info(outer_json: bool, /, model: str, as_json: bool, **given: tuple[str, ...]) -> None:
     """Show all about one model on this machine. MODEL is its id, or part of it that names one model."""
-    from llmfit.encode import encode, envelope
+    from llmfit.encode import answer
 
     engine = engine_for()
     query = query_of("name", {**given, "include_too_tight": ("true",)}, model)
     page = engine.run(query)
     if engine.catalog.core.index_of(model) < 0 and page.total != 1:
-        names = [row.name for row in rows_of(envelope(engine.catalog, page, query, ()))[:3]]
+        names = [row.name for row in envelope_of(answer(engine.catalog, page, query)).models[:3]]
         hint = f"; {page.total} contain it, among them {', '.join(names)}" if names else ""
         raise UnknownModel(f"no model with the id '{model}' in the catalog{hint}")
     page = type(page)(page.machine, page.generation, page.ranking, 1, page.indices[:1])
-    answer = envelope(engine.catalog, page, query, ())
+    text = answer(engine.catalog, page, query)
     if as_json or outer_json:
-        click.echo(encode(answer))
+        click.echo(text)
         return
     from llmfit.cli.tables import show_model
 
-    show_model(answer)
+    show_model(envelope_of(text))
 
 
-def rows_of(answer: Any) -> list[Any]:
-    """The rows of an envelope as structs."""
+def envelope_of(text: bytes) -> Any:
+    """An answer as an Envelope with its rows."""
     import msgspec
 
-    from llmfit.shapes import Row
+    from llmfit.shapes import Envelope
 
-    return msgspec.json.decode(answer.models, type=list[Row])
+    return msgspec.json.decode(text, type=Envelope)
 
 
 @cli.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +57,7 @@ def show_rows(answer: Envelope) -> None:
         ("Score", "right"), ("Fit", "left"), ("tok/s", "right"), ("Quant", "left"), ("GiB", "right"), ("Mode", "left"),
     ):  # fmt: skip
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in msgspec.json.decode(answer.models, type=list[Row]):
+    for row in answer.models:
         table.add_row(
             row.name, f"{row.score:.1f}", level(row), f"{row.estimated_tps:.1f}", row.best_quant,
             f"{row.total_memory_gb:.1f}", row.run_mode_label,
@@ -69,7 +68,7 @@ def show_rows(answer: Envelope) -> None:
 
 
 def show_model(answer: Envelope) -> None:
-    row = msgspec.json.decode(answer.models, type=list[Row])[0]
+    row = answer.models[0]
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [

@@ -8,10 +8,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from llmfit import params
-from llmfit.encode import encode, envelope, node, system_of
+from llmfit import __version__, params
+from llmfit.encode import answer, encode, node, system_of
 from llmfit.errors import BadParam
 from llmfit.query import Engine
+from llmfit.server.compress import encoders
 from llmfit.shapes import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 64 << 20
@@ -28,9 +29,18 @@ class Finished(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-def finished(body: bytes) -> Finished:
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+def finished(body: bytes, *made_from: object) -> Finished:
+    """The answer with an ETag: a hash of all that its bytes were made from, which costs less than one of the bytes."""
+    etag = f'"{hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()}"'
     return Finished(body, etag, ((b"content-length", b"%d" % len(body)), *bare_headers(etag)))
+
+
+def compressed(page: Finished, encoding: str) -> Finished:
+    """The answer in another encoding, under an ETag of its own."""
+    body = encoders()[encoding](page.body)
+    etag = f'{page.etag[:-1]}-{encoding}"'
+    length = (b"content-length", b"%d" % len(body))
+    return Finished(body, etag, (length, (b"content-encoding", encoding.encode()), *bare_headers(etag)))
 
 
 def bare_headers(etag: str | None = None) -> Headers:
@@ -61,7 +71,10 @@ class Pages:
         self._machine = engine.machine
 
     def held(self, url: bytes) -> Finished | None:
-        """The answer, if this was asked before about this state of the machine."""
+        """The answer, if this was asked before about this state of the machine.
+
+        `url` is the raw URL, with the name of the encoding behind a NUL for a compressed form.
+        """
         if self._machine is not self.engine.machine:
             self._held.clear()
             self._bytes = 0
@@ -90,6 +103,10 @@ class Pages:
         """Parse, run and encode. Raises LlmfitError."""
         endpoint, text, name = key
         query, warnings = msgspec.structs.astuple(params.parse(pairs_of(text), endpoint, name))
+        machine = self.engine.machine
+        made_from = (__version__, self.engine.catalog.name, self.engine.max_context, machine, node(), key)
         if endpoint == "system":
-            return finished(encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings))))
-        return finished(encode(envelope(self.engine.catalog, self.engine.run(query), query, warnings)))
+            body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
+        else:
+            body = answer(self.engine.catalog, self.engine.run(query), query, warnings)
+        return finished(body, *made_from)

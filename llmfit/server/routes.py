@@ -11,14 +11,16 @@ from urllib.parse import unquote
 from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.encode import encode, node
+from llmfit.server.compress import SMALLEST, chosen
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
-from llmfit.server.pages import Finished, Key, Pages, bare_headers, finished
+from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, finished
 from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
 PREFIX = "/api/v1/models/"
-Answer = HTTPResponse | Coroutine[None, None, HTTPResponse]
+LARGE = 1 << 18  # bytes
+Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
 
 
 class Routes:
@@ -29,7 +31,8 @@ class Routes:
         self.hosts = hosts
         self.ready = False
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
-        self.healthy = finished(encode(Health("ok", node())))
+        self.packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compressing")
+        self.healthy = finished(encode(Health("ok", node())), node())
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         for path, handler in (
@@ -69,24 +72,44 @@ class Routes:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        page = self.pages.held(request.raw_url)
-        return sent(request, page) if page is not None else self.compute(request, endpoint)
+        url = request.raw_url
+        accepted = request.headers.get("accept-encoding")
+        encoding = chosen(accepted) if accepted is not None else None
+        page = self.pages.held(url if encoding is None else b"%b\0%b" % (url, encoding.encode()))
+        return sent(request, page) if page is not None else self.compute(request, endpoint, encoding)
 
-    async def compute(self, request: Request, endpoint: str) -> HTTPResponse:
-        name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
-        key: Key = (endpoint, request.query_string, name)
-        loop = asyncio.get_running_loop()
-        if request.method == "HEAD":
-            await loop.run_in_executor(self.worker, self.pages.check, key)
-            return Ready(bare_headers())
-        page = await loop.run_in_executor(self.worker, self.pages.make, key)
-        self.pages.keep(request.raw_url, page)
-        return sent(request, page)
+    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse | None:
+        url, loop = request.raw_url, asyncio.get_running_loop()
+        page = self.pages.held(url)
+        if page is None:
+            name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
+            key: Key = (endpoint, request.query_string, name)
+            if request.method == "HEAD":
+                await loop.run_in_executor(self.worker, self.pages.check, key)
+                return Ready(bare_headers())
+            page = await loop.run_in_executor(self.worker, self.pages.make, key)
+            self.pages.keep(url, page)
+        if encoding is not None and len(page.body) >= SMALLEST:
+            page = await loop.run_in_executor(self.packer, compressed, page, encoding)
+            self.pages.keep(b"%b\0%b" % (url, encoding.encode()), page)
+        answer = sent(request, page)
+        return answer if isinstance(answer, HTTPResponse) else await answer
 
 
-def sent(request: Request, page: Finished) -> HTTPResponse:
+def sent(request: Request, page: Finished) -> Answer:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and (page.etag in known or known.strip() == "*"):
         return Ready(bare_headers(page.etag), status=304)
-    return Ready(page.headers, page.body)
+    return (
+        Ready(page.headers, page.body)
+        if len(page.body) < LARGE or request.method == "HEAD"
+        else streamed(request, page)
+    )
+
+
+async def streamed(request: Request, page: Finished) -> None:
+    """Send a large page: headers and body one after the other, the body without a copy."""
+    response = await request.respond(Ready(page.headers, length=len(page.body)))
+    await response.send(b"", end_stream=False)
+    await response.send(page.body, end_stream=True)

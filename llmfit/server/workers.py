@@ -31,6 +31,7 @@ log = logging.getLogger("llmfit.server")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 10.0
 OBSERVE_SECONDS, NEWS_SECONDS = 5.0, 0.5
+SWITCH_SECONDS = 0.0005  # the scoring thread lets the event loop in sooner than Python's 5 ms
 LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
 
 
@@ -57,6 +58,7 @@ def work(settings: Settings, sock: socket.socket, board: Board, observer: bool) 
     # A signal that comes before the event loop listens to signals ends the process cleanly too.
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
+    sys.setswitchinterval(SWITCH_SECONDS)
     app, routes = create_app(settings)
     if observer and settings.observe:
         threading.Thread(target=observe, args=(settings, board), daemon=True, name="observer").start()
@@ -98,7 +100,7 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
     while not told.is_set():
         machine = board.news()
         if machine is not None:
-            routes.pages.engine.observe(machine)
+            await loop.run_in_executor(routes.worker, routes.pages.engine.observe, machine)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
@@ -111,7 +113,10 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
         await asyncio.sleep(0.02)
     for connection in tuple(server.connections):
         connection.abort()
-    routes.worker.shutdown(wait=False, cancel_futures=True)
+    # What is left is to end; another signal has nothing to add.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    for executor in (routes.worker, routes.packer):
+        executor.shutdown(wait=False, cancel_futures=True)
     if closed is not None:
         closed.cancel()
 

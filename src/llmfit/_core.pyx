@@ -4,11 +4,12 @@ Objects are filled when they are made and then only read, except that a Ranking 
 is asked for: use one Ranking from one thread at a time.
 """
 
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memset
+from libc.string cimport memcpy
 
 from llmfit._catalog cimport Catalog, Host
-from llmfit.buffer cimport Buffer, Text, put, put_text
+from llmfit.buffer cimport Buffer, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, piece
 from llmfit.estimate cimport Estimate, Settings, estimate
@@ -16,9 +17,45 @@ from llmfit.machine cimport Machine
 from llmfit.match cimport Match, matches
 from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
 from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
-from llmfit.rows cimport put_row
+from llmfit.rows cimport put_row, row_room
 from llmfit.score cimport Row
 from llmfit.verdict cimport Verdict, verdict
+
+
+cdef enum:
+    TYPICAL_ROW = 1800      # bytes; room for a long list is made at once
+
+
+# The last large arena that was given up: its pages are there already, and fetching 20 MB of new ones from the system
+# takes longer than writing the rows. Touched with the GIL held only.
+cdef Buffer spare
+
+
+cdef void keep_spare(Buffer* b) noexcept:
+    global spare
+    if b.room > spare.room:
+        free(spare.data)
+        spare = b[0]
+    else:
+        free(b.data)
+
+
+cdef void take_spare(Buffer* b, size_t n) noexcept:
+    """Room for `n` more bytes, from the spare arena where `b` is still empty."""
+    global spare
+    if b.room == 0 and spare.room >= n:
+        b[0] = spare
+        b.size = 0
+        spare.data = NULL
+        spare.room = 0
+    else:
+        reserve(b, n)
+
+
+cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogil:
+    """Copies `n` bytes and returns where the next go."""
+    memcpy(to, data, n)
+    return to + n
 
 
 cdef class Estimates:
@@ -135,7 +172,7 @@ cdef class Ranking:
 
     def __dealloc__(self):
         free(self.verdicts)
-        free(self.arena.data)
+        keep_spare(&self.arena)
         free(self.row_at)
         free(self.row_size)
 
@@ -197,42 +234,44 @@ cdef class Ranking:
             free(places)
             free(best)
 
-    def encode(self, list indices):
-        """The rows as one JSON array. A row is encoded the first time that it is asked for."""
-        cdef Buffer page
-        cdef int n = len(indices), k, i
-        cdef Text t
-        cdef int* wanted
-        memset(&page, 0, sizeof(Buffer))
-        self.prepare()
-        wanted = <int*>malloc((n + 1) * sizeof(int))
+    def encode(self, list indices, bytes head=b"[", bytes tail=b"]"):
+        """`head`, the rows as JSON with commas between, `tail`. A row is encoded the first time that it is asked for."""
+        cdef int n = len(indices), k
+        cdef Py_ssize_t head_size = len(head), tail_size = len(tail)
+        cdef Py_ssize_t size = head_size + tail_size + max(n - 1, 0)
+        cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
+        cdef const char* first = head
+        cdef const char* last = tail
+        cdef char* to
         if wanted == NULL:
             raise MemoryError
-        for k in range(n):
-            wanted[k] = indices[k]
-            if not 0 <= wanted[k] < self.scored.c.n_rows:
-                free(wanted)
-                raise IndexError(wanted[k])
-        with nogil:
-            for k in range(n):
-                if self.row_at[wanted[k]] < 0:
-                    self.encode_row(wanted[k])
-            put(&page, b"[", 1)
-            for k in range(n):
-                i = wanted[k]
-                if k:
-                    put(&page, b",", 1)
-                t.data = self.arena.data + self.row_at[i]
-                t.size = self.row_size[i]
-                put_text(&page, t)
-            put(&page, b"]", 1)
-        free(wanted)
         try:
-            if page.failed or self.arena.failed:
+            self.prepare()
+            for k in range(n):
+                wanted[k] = indices[k]
+                if not 0 <= wanted[k] < self.scored.c.n_rows:
+                    raise IndexError(wanted[k])
+            if n > 64 and self.arena.room < n * <size_t>TYPICAL_ROW:
+                take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
+            with nogil:
+                for k in range(n):
+                    if self.row_at[wanted[k]] < 0 and not self.encode_row(wanted[k]):
+                        break
+                    size += self.row_size[wanted[k]]
+            if self.arena.failed:
                 raise MemoryError
-            return page.data[: page.size]
+            page = PyBytes_FromStringAndSize(NULL, size)
+            to = PyBytes_AsString(page)
+            with nogil:
+                to = copied(to, first, head_size)
+                for k in range(n):
+                    if k:
+                        to = copied(to, b",", 1)
+                    to = copied(to, self.arena.data + self.row_at[wanted[k]], self.row_size[wanted[k]])
+                copied(to, last, tail_size)
+            return page
         finally:
-            free(page.data)
+            free(wanted)
 
     cdef int prepare(self) except -1:
         cdef int i, n = self.scored.c.n_rows
@@ -245,7 +284,7 @@ cdef class Ranking:
                 self.row_at[i] = -1
         return 0
 
-    cdef void encode_row(self, int i) noexcept nogil:
+    cdef int encode_row(self, int i) noexcept nogil:
         cdef const Columns* c = self.scored.c
         cdef const Row* r = &c.rows[i]
         cdef RowText t
@@ -254,9 +293,12 @@ cdef class Ranking:
         t.id = piece(&c.ids, i)
         t.gguf = piece(&c.gguf, i)
         t.installed = 0
+        if not reserve(&self.arena, row_room(&t, self.scored.h)):
+            return 0
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
             self.scored.h, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)
+        return 1

@@ -108,11 +108,16 @@ cdef inline double range_spread(const Estimate* e, const Policy* p) noexcept nog
     return p.offload_spread if e.best.mode >= MOE_OFFLOAD else p.gpu_spread
 
 
+cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
+    """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
+    return t.facts.size + 2 * (t.id.size + t.gguf.size) + 32 * <size_t>h.n_devices + 4096
+
+
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
     const Machine* h, const Policy* p
 ) noexcept nogil:
-    """The whole row."""
+    """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
     cdef double spread = range_spread(e, p)
     cdef int on_gpu = e.best.mode != CPU_ONLY
