@@ -2,8 +2,8 @@
 
     python bench/http.py [--workers 1] [--seconds 3] [--turns 3] [--old /path/to/existing/llmfit] [--json]
 
-Needs `wrk` on PATH. The installed `llmfit` beside this Python is measured, with its shipped defaults. Figures are medians
-of the turns; absolute times are of this machine, only the ratios are claims.
+Needs `wrk` on PATH. The installed `llmfit` beside this Python is measured, with its shipped defaults. Figures are
+medians of the turns; absolute times are of this machine, only the ratios are claims.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ def never_asked(port: int, old: int | None, seconds: int, turns: int) -> dict[st
         load.wait()
     return {
         "requests_per_s": statistics.median(ours),
-        "ratio_to_existing_tool": statistics.median(a / b for a, b in zip(ours, theirs, strict=True)) if theirs else None,
+        "ratio_to_existing_tool": statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        if theirs
+        else None,
         "health_p99_ms": statistics.median(health),
     }
 
@@ -161,7 +163,9 @@ def full_list(port: int, old: int | None, turns: int, workers: int, folder: str)
     packed = timed(port, path, {"Accept-Encoding": "gzip"})[1]
     return {
         "first_ms": 1e3 * statistics.median(seconds for seconds, _ in first),
-        "first_ratio_to_existing_tool": statistics.median(a[0] / b[0] for a, b in zip(first, theirs, strict=True)) if theirs else None,
+        "first_ratio_to_existing_tool": statistics.median(a[0] / b[0] for a, b in zip(first, theirs, strict=True))
+        if theirs
+        else None,
         "again_ratio_to_bare": statistics.median(again),
         "compressed_share": packed / len(body),
         "bytes": len(body),
@@ -178,7 +182,11 @@ def main() -> None:
     parser.add_argument("--load", nargs=2, metavar=("PORT", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
-        wrk(f"http://127.0.0.1:{options.load[0]}", int(options.load[1]), script=NEVER.replace("{seed}", str(time.time_ns() % 10**9)))
+        wrk(
+            f"http://127.0.0.1:{options.load[0]}",
+            int(options.load[1]),
+            script=NEVER.replace("{seed}", str(time.time_ns() % 10**9)),
+        )
         return
     if shutil.which("wrk") is None:
         sys.exit("bench/http.py needs wrk on PATH (Debian: apt-get install wrk)")

@@ -4,6 +4,7 @@ other work is done in a thread of its own, so that ``/health`` never waits for i
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
@@ -23,6 +24,12 @@ LARGE = 1 << 18  # bytes
 Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
 
 
+def without_stop_signals() -> None:
+    """No SIGTERM or SIGINT reaches the calling thread: the main thread alone decides what they do."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+
+
 class Routes:
     """The handlers of one worker."""
 
@@ -30,8 +37,8 @@ class Routes:
         self.pages = pages
         self.hosts = hosts
         self.ready = False
-        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
-        self.packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compressing")
+        self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
+        self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
         self.healthy = finished(encode(Health("ok", node())), node())
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]

@@ -24,7 +24,7 @@ from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
 from llmfit.server.app import Settings, create_app
 from llmfit.server.board import Board
-from llmfit.server.routes import Routes
+from llmfit.server.routes import Routes, without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 
 log = logging.getLogger("llmfit.server")
@@ -71,6 +71,7 @@ def observe(settings: Settings, board: Board) -> None:
     from llmfit.hardware import apply_whatif, detect
     from llmfit.hardware.steady import steady
 
+    without_stop_signals()
     tables = catalog.default().tables
     last: Machine | None = None
     while True:
@@ -113,8 +114,8 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
         await asyncio.sleep(0.02)
     for connection in tuple(server.connections):
         connection.abort()
-    # What is left is to end; another signal has nothing to add.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    # What is left is to end: another signal has nothing to add, not even here.
+    without_stop_signals()
     for executor in (routes.worker, routes.packer):
         executor.shutdown(wait=False, cancel_futures=True)
     if closed is not None:
