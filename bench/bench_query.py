@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from llmfit import encode
 from llmfit.catalog import Catalog
-from llmfit.encode import encode, envelope
 from llmfit.machine import Machine
 from llmfit.params import parse
 from llmfit.query import Engine
@@ -20,8 +20,8 @@ def engine(catalog: Catalog, machine: Machine) -> Engine:
 
 
 def answer(engine: Engine, endpoint: str, **given: str) -> bytes:
-    query, warnings = (parsed := parse(list(given.items()), endpoint)).query, parsed.warnings
-    return encode(envelope(engine.catalog, engine.run(query), query, warnings))
+    parsed = parse(list(given.items()), endpoint)
+    return encode.answer(engine.catalog, engine.run(parsed.query), parsed.query, parsed.warnings)
 
 
 def test_top_asked_before(benchmark: Any, engine: Engine) -> None:
