@@ -74,7 +74,7 @@ def test_stub_is_what_is_there(module: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("mypy", "--strict", "llmfit"), ("ruff", "check", "llmfit", "tests", "--exclude", "tests/http")],
+    [("mypy", "--strict", "llmfit"), ("ruff", "check", "llmfit", "tests", "bench")],
     ids=lambda a: a[0],
 )
 def test_checkers_find_nothing(arguments: tuple[str, ...], tmp_path: Path) -> None:
