@@ -13,7 +13,10 @@ class Estimates:
         n_seq: float = 1,
         element_bytes: float = 2.0,
         runtime: int = -1,
+        later: bool = False,
     ) -> None: ...
+
+def fill_all(estimates: list[Estimates]) -> None: ...
 
 class Ranking:
     @property

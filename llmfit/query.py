@@ -105,13 +105,18 @@ class Engine:
 
         return machine, stamp, self._rankings.get((*key, use_case), rank)
 
+    def named(self, query: Any) -> int:
+        """The row whose id the query names, -1 for none; UnknownModel for an exact id that the catalog lacks."""
+        index: int = self.catalog.core.index_of(query.name) if query.name is not None else -1
+        if query.exact and index < 0:
+            raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
+        return index
+
     def run(self, query: Any) -> Page:
         """The rows that the query selects, in order. UnknownModel for an exact id that the catalog lacks."""
         machine, stamp, ranking = self.ranking_for(query)
         needles = tuple(text.lower() for text in (query.name, query.search) if text is not None)
-        named = self.catalog.core.index_of(query.name) if query.name is not None else -1
-        if query.exact and named < 0:
-            raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
+        named = self.named(query)
         total, indices = ranking.select(
             min_level=codes.FIT_LEVELS.index(query.min_fit),
             drop_foreign=query.runtime != "any" and query.force_runtime is None,

@@ -38,7 +38,7 @@ def of_function(function: object) -> Signature:
 def of_constructor(module: str, name: str) -> Signature:
     """The arguments of __cinit__, which C does not tell: from its source."""
     text = (ROOT / f"src/llmfit/{module}.pyx").read_text()
-    found = re.search(rf"cdef class {name}:.*?def __cinit__\(self, (.*?)\):\n", text, re.DOTALL)
+    found = re.search(rf"cdef class {name}:.*?def __cinit__\(\s*self, (.*?)\s*\):\n", text, re.DOTALL)
     assert found, name
     arguments = [part.partition("=") for part in found[1].replace("\n", " ").split(",") if part.strip()]
     return [(left.split()[-1], bool(equals)) for left, equals, _ in arguments]

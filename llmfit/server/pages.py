@@ -29,18 +29,26 @@ class Finished(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-def finished(body: bytes, *made_from: object) -> Finished:
-    """The answer with an ETag: a hash of all that its bytes were made from, which costs less than one of the bytes."""
-    etag = f'"{hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()}"'
+def finished(body: bytes, etag: str) -> Finished:
     return Finished(body, etag, ((b"content-length", b"%d" % len(body)), *bare_headers(etag)))
+
+
+def etag_of(*made_from: object) -> str:
+    """A hash of all that an answer's bytes are made from: known before they are, and cheaper than one of the bytes."""
+    return f'"{hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()}"'
 
 
 def compressed(page: Finished, encoding: str) -> Finished:
     """The answer in another encoding, under an ETag of its own."""
     body = encoders()[encoding](page.body)
-    etag = f'{page.etag[:-1]}-{encoding}"'
+    etag = encoded(page.etag, encoding)
     length = (b"content-length", b"%d" % len(body))
     return Finished(body, etag, (length, (b"content-encoding", encoding.encode()), *bare_headers(etag)))
+
+
+def encoded(etag: str, encoding: str) -> str:
+    """The ETag of a compressed form."""
+    return f'{etag[:-1]}-{encoding}"'
 
 
 def bare_headers(etag: str | None = None) -> Headers:
@@ -93,20 +101,26 @@ class Pages:
             _, old = self._held.popitem(last=False)
             self._bytes -= len(old.body)
 
-    def check(self, key: Key) -> None:
-        """BadParam where `make` would raise it, without any scoring."""
+    def check(self, key: Key) -> str:
+        """The ETag that the answer has; LlmfitError where there will be none. Scores and encodes nothing."""
         endpoint, text, name = key
         query = params.parse(pairs_of(text), endpoint, name).query
         self.engine.machine_for(query)
+        if endpoint != "system":
+            self.engine.named(query)
+        return self.etag(key)
+
+    def etag(self, key: Key) -> str:
+        engine = self.engine
+        return etag_of(__version__, engine.catalog.name, engine.max_context, engine.machine, node(), key)
 
     def make(self, key: Key) -> Finished:
         """Parse, run and encode. Raises LlmfitError."""
         endpoint, text, name = key
         query, warnings = msgspec.structs.astuple(params.parse(pairs_of(text), endpoint, name))
-        machine = self.engine.machine
-        made_from = (__version__, self.engine.catalog.name, self.engine.max_context, machine, node(), key)
+        etag = self.etag(key)
         if endpoint == "system":
             body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
         else:
             body = answer(self.engine.catalog, self.engine.run(query), query, warnings)
-        return finished(body, *made_from)
+        return finished(body, etag)

@@ -15,7 +15,7 @@ from llmfit.encode import encode, node
 from llmfit.server.compress import SMALLEST, chosen
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
-from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, finished
+from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, encoded, etag_of, finished
 from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
@@ -39,7 +39,7 @@ class Routes:
         self.ready = False
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
-        self.healthy = finished(encode(Health("ok", node())), node())
+        self.healthy = finished(encode(Health("ok", node())), etag_of("health", node()))
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         for path, handler in (
@@ -91,9 +91,13 @@ class Routes:
         if page is None:
             name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
             key: Key = (endpoint, request.query_string, name)
-            if request.method == "HEAD":
-                await loop.run_in_executor(self.worker, self.pages.check, key)
-                return Ready(bare_headers())
+            known = request.headers.get("if-none-match")
+            if request.method == "HEAD" or known is not None:
+                etag = await loop.run_in_executor(self.worker, self.pages.check, key)
+                if known is not None and matched(known, etag if encoding is None else encoded(etag, encoding)):
+                    return Ready(bare_headers(etag), status=304)
+                if request.method == "HEAD":
+                    return Ready(bare_headers(etag))
             page = await loop.run_in_executor(self.worker, self.pages.make, key)
             self.pages.keep(url, page)
         if encoding is not None and len(page.body) >= SMALLEST:
@@ -103,10 +107,15 @@ class Routes:
         return answer if isinstance(answer, HTTPResponse) else await answer
 
 
+def matched(known: str, etag: str) -> bool:
+    """Whether an If-None-Match header names the ETag (weakly compared, as it asks)."""
+    return known.strip() == "*" or etag in known
+
+
 def sent(request: Request, page: Finished) -> Answer:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
-    if known is not None and (page.etag in known or known.strip() == "*"):
+    if known is not None and matched(known, page.etag):
         return Ready(bare_headers(page.etag), status=304)
     return (
         Ready(page.headers, page.body)

@@ -23,6 +23,14 @@ from llmfit.score cimport Row
 from llmfit.verdict cimport Verdict, verdict
 
 
+cdef struct Work:
+    # One machine's share of fill_all().
+    const Columns* c
+    const Machine* h
+    const Settings* s
+    Estimate* by_shape
+
+
 cdef enum:
     TYPICAL_ROW = 1800      # bytes; room for a long list is made at once
 
@@ -59,11 +67,18 @@ cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogi
     return to + n
 
 
+cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape) noexcept nogil:
+    """The whole catalog on one machine."""
+    cdef int i
+    for i in range(c.n_shapes):
+        by_shape[i] = estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy)
+
+
 cdef class Estimates:
     """One Estimate for each distinct shape of the catalog on one host.
 
     `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
-    `runtime` an index of codes.RUNTIMES or -1 for any.
+    `runtime` an index of codes.RUNTIMES or -1 for any. With `later` they are made by fill_all().
     """
 
     cdef readonly Catalog catalog
@@ -71,26 +86,43 @@ cdef class Estimates:
     cdef Settings settings
     cdef Estimate* by_shape
 
-    def __cinit__(self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1):
-        cdef const Columns* c = &catalog.columns
-        cdef int i, n = c.n_shapes
+    def __cinit__(
+        self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
+        bint later=False,
+    ):
         self.catalog = catalog
         self.host = host
         self.settings.context = context
         self.settings.n_seq = n_seq
         self.settings.element_bytes = element_bytes
         self.settings.runtime = runtime
-        self.by_shape = <Estimate*>malloc((n + 1) * sizeof(Estimate))
+        self.by_shape = <Estimate*>calloc(catalog.columns.n_shapes + 1, sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
-        with nogil:
-            for i in range(n):
-                self.by_shape[i] = estimate(
-                    &host.machine, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, &self.settings, &c.policy
-                )
+        if not later:
+            with nogil:
+                fill(&catalog.columns, &host.machine, &self.settings, self.by_shape)
 
     def __dealloc__(self):
         free(self.by_shape)
+
+
+def fill_all(list estimates):
+    """Fill many Estimates (made with `later`) in one call without the GIL: what a fleet planner needs."""
+    cdef int i, n = len(estimates)
+    cdef Estimates each
+    cdef Work* work = <Work*>malloc((n + 1) * sizeof(Work))
+    if work == NULL:
+        raise MemoryError
+    try:
+        for i in range(n):
+            each = estimates[i]
+            work[i] = Work(&each.catalog.columns, &each.host.machine, &each.settings, each.by_shape)
+        with nogil:
+            for i in range(n):
+                fill(work[i].c, work[i].h, work[i].s, work[i].by_shape)
+    finally:
+        free(work)
 
 
 cdef struct Scored:
