@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small systems
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))
 from quality_data import DATA, TERMS, USE_CASES, Model, Scores, figures, read_models, read_scores, terms, use_cases_of
 
 SOURCE = DATA.parents[1] / "src/data"

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))
 from hard_rules import RULES, Context, Row
 
 from llmfit import catalog, codes, params

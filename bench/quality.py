@@ -15,11 +15,11 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from llmfit._catalog import predicted_ability
+sys.path.append(str(Path(__file__).parent))
 from quality_data import DATA, TERMS, USE_CASES, Model, figures, read, read_models, read_scores, terms
 
 from llmfit import records
+from llmfit._rules import ability
 from llmfit.tables import read_csv
 
 SOURCE = DATA.parents[1] / "src/data"
@@ -53,10 +53,11 @@ class Prediction:
     @staticmethod
     def by(quality: records.Quality, model: Model) -> float:
         of = dict(zip(TERMS, terms(model), strict=True))
-        return float(predicted_ability(
-            quality, model.params_b * 1e9, model.year, 2.0 ** of["sparsity"], bool(of["reasoning"]), bool(of["coder"]),
-            bool(of["vision"]), bool(of["distill"]),
-        ))  # fmt: skip
+        return ability(
+            coefficients={term: getattr(quality, term) for term in TERMS}, params=model.params_b * 1e9, year=model.year,
+            sparsity=2.0 ** of["sparsity"], thinks=bool(of["reasoning"]), coder=bool(of["coder"]),
+            vision=bool(of["vision"]), distill=bool(of["distill"]),
+        )  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmfit.corrections import read_models
-from llmfit.records import Model
-from llmfit.tables import read_csv
+from llmfit.records import Ability, Correction, Model
+from llmfit.tables import read_csv, read_csv_lines
 
 FIRST_DATE, LONGEST_CONTEXT, SHORTEST_CONTEXT = "2018-06-01", 12_000_000, 128
 TOY = 1e6  # parameters: no language model is smaller
@@ -108,12 +108,13 @@ def check(source: Path) -> list[Finding]:
     models = read_models(source)
     known = {model.id: model for model in models}
     found = [Finding(m.id, rule.__name__, text) for m in models for rule in RULES for text in rule(m, known)]
-    if (source / "abilities.csv").exists():
-        from llmfit.records import Ability
-
-        found += [
-            Finding(a.model, "abilities", "has scores and is not in the catalog")
-            for a in read_csv(source / "abilities.csv", Ability)
-            if a.model not in known
-        ]
-    return found
+    found += [
+        Finding(ability.model, "abilities", "has scores and is not in the catalog")
+        for ability in read_csv(source / "abilities.csv", Ability)
+        if ability.model not in known
+    ]
+    return found + [
+        Finding(change.id, "corrections", "a correction of a model that is not in the catalog")
+        for change in read_csv_lines(source / "corrections.csv", Correction)
+        if not set(change.id) & set("*?[") and change.id not in known and change.column != "line"
+    ]

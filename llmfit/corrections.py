@@ -24,7 +24,7 @@ Change = tuple[int, records.Correction]
 
 
 def read_models(source: Path) -> list[records.Model]:
-    """models.csv as corrected; CatalogError for a correction that fits no line or makes a bad one."""
+    """models.csv as corrected; CatalogError for a correction that makes a bad line."""
     lines = read_csv_lines(source / "models.csv", records.Model, unique=True)
     exact: dict[str, list[Change]] = defaultdict(list)
     patterns: list[tuple[Callable[[str], Any], Change]] = []
@@ -33,20 +33,12 @@ def read_models(source: Path) -> list[records.Model]:
             patterns.append((re.compile(translate(change.id)).match, (number, change)))
         else:
             exact[change.id].append((number, change))
-    used: set[int] = set()
     result = []
     for model in lines:
         changes = [change for matches, change in patterns if matches(model.id)] + exact.get(model.id, [])
-        for number, change in changes:
-            if applies(model, change):
-                used.add(number)
         corrected = apply(model, changes)
         if corrected is not None:
             result.append(corrected)
-    for name, changes in exact.items():
-        for number, _ in changes:
-            if number not in used:
-                raise CatalogError(f"corrections.csv:{number}: no line of models.csv fits {name!r}")
     return with_gguf(result)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from llmfit import codes, records
+from llmfit.checks import check_models, check_small_tables
 from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
 from llmfit.pack_rows import ROW_COLUMNS, Rows
@@ -152,7 +153,8 @@ def copies_of(
 def search_text(model: records.Model) -> str:
     """What `search` looks through: name, provider, size, use case phrase, category label; lower case, NUL between."""
     index = codes.USE_CASES.index(model.use_case)
-    fields = (model.id, model.provider, size_label(model), codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index])
+    phrase, label = codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index]
+    fields = (model.id, model.provider, size_label(model), phrase, label)
     return "\0".join(fields).lower() + "\0"
 
 
@@ -179,7 +181,7 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
 
 
 def gguf_forms(model: records.Model) -> int:
-    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 whatever the label (gpt-oss)."""
+    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 (gpt-oss)."""
     if model.format in ("bf16", "gguf"):
         return 1
     if model.origin != "official":
@@ -192,21 +194,22 @@ def gguf_forms(model: records.Model) -> int:
 def quants_of(
     ladder: list[records.Quant], formats: dict[str, records.FixedFormat], models: list[records.Model]
 ) -> dict[Form, FixedQuant]:
-    """All quantizations by (format, bits): the ladders first, then every fixed format at every number of bits in use."""
+    """All quantizations by (format, bits): the ladders first, then every fixed format at each number of bits in use."""
     found: dict[Form, FixedQuant] = {}
     for quant in ladder:
         found[quant.name, 0.0, True] = FixedQuant(
             quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
             quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
         )  # fmt: skip
-    for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
+    for key in sorted({own for model in models if (own := own_form(model, formats))} - set(found)):
         form, bits = formats[key[0]], key[1]
         body = bits + form.scale_bits
         rest = form.rest_bits or body
         runtime = codes.RUNTIMES.index(form.runtime) if form.runtime != "none" else -1
+        dense = rest if form.body_is_experts and key[2] else body
         found[key] = FixedQuant(
-            form.label.replace("{bits}", f"{bits:g}"), runtime, rest if form.body_is_experts and key[2] else body, body, rest, rest,
-            body + 0.35, bits + 0.5 if bits < 16 else 16, form.speed_logit,
+            form.label.replace("{bits}", f"{bits:g}"), runtime, dense, body, rest, rest, body + 0.35,
+            bits + 0.5 if bits < 16 else 16, form.speed_logit,
         )  # fmt: skip
     return found
 
@@ -281,19 +284,22 @@ def preferred_gguf(model: records.Model) -> str:
 def pack(source: Path) -> bytes:
     """The packed catalog of the tables in `source`; raises CatalogError with ``file:line: message``."""
     models = read_models(source)
-    check_models(models, source)
     architectures = {
         (a.model_type, a.n_layers, a.hidden_size, a.attention): a
         for a in read_csv(source / "architectures.csv", records.Architecture)
     }
     formats = {form.format: form for form in read_csv(source / "fixed_formats.csv", records.FixedFormat)}
+    check_models(models, formats)
     ladder = read_csv(source / "quants.csv", records.Quant)
+    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
+    use_cases = read_csv(source / "use_cases.csv", records.UseCase)
+    quality = read_csv(source / "quality.csv", records.Quality)
+    check_small_tables(policy, use_cases, quality, ladder)
     quants = quants_of(ladder, formats, models)
     quant_index = {key: index for index, key in enumerate(quants)}
-    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
 
     shapes: dict[tuple[float, ...], int] = {}
-    rows = []
+    rows: list[tuple[float, ...]] = []
     copies = copies_of(models, formats, quants)
     to_rows = Rows(models, source, policy["undated_year"])
     for model in models:
@@ -321,32 +327,16 @@ def pack(source: Path) -> bytes:
         format_version=FORMAT_VERSION, version=(source / "version.txt").read_text().strip(), digest="",
         n_shapes=len(shapes), n_rows=len(models), shapes=column_major(list(shapes), SHAPE_COLUMNS),
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
-        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(to_rows.providers),
-        licenses=list(to_rows.licenses), quants=list(quants.values()), ladders=indices,
+        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends,
+        providers=list(to_rows.providers), licenses=list(to_rows.licenses), quants=list(quants.values()),
+        ladders=indices,
         mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
-        use_cases=read_csv(source / "use_cases.csv", records.UseCase),
-        quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
+        use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
     return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))
-
-
-def check_models(models: list[records.Model], source: Path) -> None:
-    """What no type can say: the file's order, and facts that contradict each other."""
-    last = ""
-    for line, model in enumerate(models, start=2):
-        where = f"models.csv:{line}"
-        if model.id.lower() < last:
-            raise CatalogError(f"{where}: {model.id} is out of order: sort by id, ignoring case")
-        last = model.id.lower()
-        if model.params_text > model.params_total * 1.001:
-            raise CatalogError(f"{where}: params_text is larger than params_total")
-        if model.n_experts and model.n_experts_active > model.n_experts:
-            raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
-        if model.n_kv_heads > model.n_heads > 0:
-            raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
 
 
 def main(arguments: list[str]) -> int:

@@ -73,7 +73,7 @@ class Copy(Struct, frozen=True):
     """A known packager's copy of an original: what to pull for that runtime and quantization."""
 
     repo: str
-    runtime: Literal["llamacpp", "mlx", "vllm"]
+    runtime: str  # of codes.RUNTIMES
     quant: str
 
 
@@ -167,17 +167,17 @@ class CatalogName(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """Every list answer. ``models`` holds rows already encoded."""
+    """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest."""
 
     node: Node
     system: System
     total_models: int
     returned_models: int
     filters: dict[str, object]
-    models: msgspec.Raw
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
+    models: tuple[Row, ...] = ()
 
 
 class Failure(Struct, frozen=True):

@@ -6,7 +6,6 @@ the records arrive again as :class:`Tables`. Imports nothing of llmfit but its e
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -114,6 +113,8 @@ def read_csv(path: str | Path, struct: type[Record]) -> list[Record]:
 
 def read_csv_lines(path: str | Path, struct: type[Record], unique: bool = False) -> list[Record]:
     """All lines of a table. An empty cell is the field's default; `|` separates the items of a list."""
+    import csv  # a program that opens a packed catalog needs none
+
     path = Path(path)
     fields = msgspec.structs.fields(struct)
     names = [field.encode_name for field in fields]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
-sys.path.insert(0, str(BENCH))
+sys.path.append(str(BENCH))
 import hard_rules  # noqa: E402
 from lists import accepted, context_of, engine_for, read_facts, read_picks, rows_of  # noqa: E402
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmfit import catalog, evidence, records
+from llmfit import _rules, catalog, evidence, records
 from llmfit.corrections import read_models
 from llmfit.tables import read_csv
 
@@ -31,7 +31,7 @@ def models() -> dict[str, records.Model]:
 @pytest.fixture(scope="module")
 def quality() -> dict[str, dict[str, float]]:
     """Quality points by model and use case, on a machine that holds everything without loss."""
-    sys.path.insert(0, str(ROOT / "bench"))
+    sys.path.append(str(ROOT / "bench"))
     from lists import engine_for, rows_of
 
     engine = engine_for("h200-x8")
@@ -147,6 +147,10 @@ def test_a_size_or_a_date_is_no_version(name: str) -> None:
     assert evidence.generation(name) is None
 
 
+def quantization_loss(bits: float, params: float) -> float:
+    return _rules.quant_loss(bits=bits) * _rules.size_factor(params=params)
+
+
 def measured_losses() -> list[tuple[float, float]]:
     """(bits a weight, points lost) of Llama 3 8B with an importance matrix, as published."""
     import csv
@@ -160,8 +164,6 @@ def measured_losses() -> list[tuple[float, float]]:
 
 
 def test_loss_from_quantization_follows_the_published_series() -> None:
-    from llmfit._catalog import quantization_loss
-
     points = [(bits, loss) for bits, loss in measured_losses() if bits > 2.7]
     assert len(points) > 10
     for bits, loss in points:
@@ -169,8 +171,6 @@ def test_loss_from_quantization_follows_the_published_series() -> None:
 
 
 def test_a_small_model_loses_more() -> None:
-    from llmfit._catalog import quantization_loss
-
     losses = [quantization_loss(4.0, params * 1e9) for params in (0.6, 1.7, 4, 8, 14, 32)]
     assert losses == sorted(losses, reverse=True) and losses[0] > 4 * losses[-1]
 

@@ -12,8 +12,8 @@ from llmfit.memory cimport milli_up, weights_bytes
 from llmfit.model cimport Model
 from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
-from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss, size_factor
-from llmfit.score cimport Quality, Row, UseCaseWeights, ability, keep_order, quality_score
+from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
+from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
 
 
 cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
@@ -22,17 +22,6 @@ cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
     if room == NULL:
         raise MemoryError
     return room
-
-
-def predicted_ability(table_row, double params, double year, double sparsity, bint thinks, bint coder, bint vision, bint distill):
-    """theta that one line of quality.csv (records.Quality) predicts; see score.pxd."""
-    cdef Quality q = quality_of(table_row)
-    return ability(&q, params, year, sparsity, thinks, coder, vision, distill)
-
-
-def quantization_loss(double bits, double params):
-    """Points of right-token probability that a model of `params` parameters loses at `bits` bits a weight; see quant.pxd."""
-    return quant_loss(bits) * size_factor(params)
 
 
 cdef Quality quality_of(q):

@@ -1,7 +1,7 @@
 # Which quantization, in which mode: every way that can win is tried, the best is kept.
 from libc.math cimport fmax
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, better
+from llmfit.fit cimport Candidate, Job, better, comfortable
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model
 from llmfit.place_gpu cimport on_one_gpu, over_layers, tensor_parallel
@@ -66,7 +66,7 @@ cdef inline Candidate try_all(
             c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
         if better(&c, &best):
             best = c
-        if c.utilization <= p.comfortable_utilization and 1000.0 >= c.token_ms * p.fast_enough_tps:
+        if c.utilization <= comfortable(mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps:
             break
         if c.loss > p.heavy_loss:
             break
@@ -104,7 +104,7 @@ cdef inline Candidate best_of(
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c
-        if not best.fits or best.mode != MOE_OFFLOAD:
+        if not best.fits or best.mode != MOE_OFFLOAD or best.level < GOOD:
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c

@@ -22,6 +22,11 @@ cdef struct Candidate:
     int level, mode, runtime, quant, kind, devices, fits
 
 
+cdef inline double comfortable(int mode, const Policy* p) noexcept nogil:
+    """The share of a pool up to which a model has headroom: less of system RAM, which other programs need too."""
+    return p.comfortable_ram if mode >= MOE_OFFLOAD else p.comfortable_utilization
+
+
 cdef inline int strained(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
     """1 where a model barely fits, or only with heavy quantization. System RAM is shared with other programs."""
     return loss > p.heavy_loss or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization)
@@ -53,13 +58,13 @@ cdef inline double slowness(double tps, const Policy* p) noexcept nogil:
 cdef inline double fit_score(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
     """0..100: 100 with headroom on GPUs; less where memory is nearly full, or another pool must help."""
     cdef double s = 100.0
-    cdef double comfortable = p.comfortable_ram if mode >= MOE_OFFLOAD else p.comfortable_utilization
+    cdef double headroom = comfortable(mode, p)
     if mode == CPU_ONLY or mode == MOE_OFFLOAD:
         s = 80.0
     elif mode == CPU_OFFLOAD:
         s = 65.0
-    if utilization > comfortable:
-        s = s - 300.0 * (utilization - comfortable)
+    if utilization > headroom:
+        s = s - 300.0 * (utilization - headroom)
     if loss > p.visible_loss:
         s = s - 4.0 * fmin(loss - p.visible_loss, 10.0)
     return fmax(s, 0.0)
