@@ -1,8 +1,8 @@
 """Fails where something costs more than its budget: ``python bench/gate.py [results.json]``.
 
-Two kinds of budget (budget.json), neither of them a bare time: ratios of fastest times, a benchmark's to the yardstick's
-in the same run (pytest-benchmark over bench_*.py), and instructions a model of the kernel (callgrind). With results.json
-of an earlier run only the ratios are checked. Budgets change only with a commit that says why.
+Two kinds of budget (budget.json), neither of them a bare time: ratios of fastest times, a benchmark's to the
+yardstick's in the same run (pytest-benchmark over bench_*.py), and instructions a model of the kernel (callgrind). With
+results.json of an earlier run only the ratios are checked. Budgets change only with a commit that says why.
 """
 
 from __future__ import annotations
