@@ -244,7 +244,8 @@ def mlx_forms(model: records.Model, copies: tuple[Copy, ...], ladder: list[recor
     """Bit 0: it may be converted to MLX; bit 1 + i: a copy of step i of the MLX ladder is known."""
     if model.format != "bf16":
         return 0
-    steps = [quant.name for quant in sorted(ladder, key=lambda quant: quant.ladder) if quant.runtime == "mlx"]
+    chosen = sorted((quant for quant in ladder if quant.ladder > 0), key=lambda quant: quant.ladder)
+    steps = [quant.name for quant in chosen if quant.runtime == "mlx"]
     return 1 | sum(2 << steps.index(name) for name in {copy.quant for copy in copies} & set(steps))
 
 
