@@ -20,7 +20,7 @@ from llmfit.errors import CatalogError
 from llmfit.shapes import GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Columns of the two matrices, in the order in which _core.pyx reads them.
 SHAPE_COLUMNS = (
@@ -28,8 +28,11 @@ SHAPE_COLUMNS = (
     "full_kv_heads", "full_head_dim", "moe_intermediate", "n_experts", "n_experts_active", "n_dense_layers", "window",
     "n_full", "n_window", "kv_lora_rank", "rope_head_dim", "n_linear", "linear_kind", "ssm_inner", "ssm_state",
     "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
-    "gguf", "mlx", "tp_sizes",
+    "gguf", "mlx", "intermediate", "shared_intermediate", "q_lora_rank", "nope_dim", "ssm_heads",
+    "per_layer_embedding", "moe_latent", "layout", "attention_layers", "window_layers", "tp_sizes",
 )  # fmt: skip
+# The bits of `layout`, in the order of model.pxd.
+LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
 ROW_COLUMNS = (
     "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
     "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
@@ -54,6 +57,8 @@ class FixedQuant(msgspec.Struct, frozen=True):
     nameonly_bits: float
     loss_bits: float
     speed_logit: float
+    mix: str = ""
+    mix_scale: float = 1.0
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -79,6 +84,9 @@ class Packed(msgspec.Struct, frozen=True):
     quants: list[FixedQuant]
     ladders: list[list[int]]  # by runtime: indices of quants, best first
     mxfp4: int
+    types: list[records.GgufType]
+    mixes: list[records.MixRule]
+    layouts: dict[str, int]  # by model type: the bits of LAYOUT_FLAGS
     policy: dict[str, float]
     use_cases: list[records.UseCase]
     quality: list[records.Quality]
@@ -162,6 +170,36 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
     return full, window
 
 
+def attention_layers(model: records.Model) -> tuple[int, int]:
+    """Layers that hold attention weights: (of the growing kind, of the window kind), shared caches or not."""
+    full = model.n_layers if model.n_full_attn_layers is None else model.n_full_attn_layers
+    if model.attention == "ssm":
+        return 0, 0
+    if model.attention == "sliding":
+        return full, max(model.n_layers - full, 0)
+    return full if model.attention.startswith("hybrid") else model.n_layers, 0
+
+
+def layout_bits(path: Path) -> dict[str, int]:
+    """The bits of LAYOUT_FLAGS by model type."""
+    return {
+        layout.model_type: sum(1 << bit for bit, name in enumerate(LAYOUT_FLAGS) if getattr(layout, name))
+        for layout in read_csv(path, records.Layout)
+    }
+
+
+def check_mixes(types: list[records.GgufType], mixes: list[records.MixRule], quants: list[records.Quant]) -> None:
+    """Names that one table uses and another lacks."""
+    known, labels = {t.type for t in types}, {rule.label for rule in mixes}
+    for where, missing in (
+        ("gguf_types.csv: fallback", {t.fallback for t in types if t.fallback} - known),
+        ("gguf_mixes.csv: type", {rule.type for rule in mixes} - known),
+        ("quants.csv: mix", {quant.mix for quant in quants if quant.mix} - labels),
+    ):
+        if missing:
+            raise CatalogError(f"{where} {', '.join(sorted(missing))} is not known")
+
+
 def gguf_forms(model: records.Model) -> int:
     """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 whatever the label (gpt-oss)."""
     if model.format in ("bf16", "gguf"):
@@ -182,6 +220,7 @@ def quants_of(
         found[quant.name, 0.0, True] = FixedQuant(
             quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
             quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
+            quant.mix, quant.mix_scale,
         )  # fmt: skip
     for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
         form, bits = formats[key[0]], key[1]
@@ -228,7 +267,7 @@ def blob(pieces: list[bytes]) -> tuple[memoryview, memoryview]:
 
 def shape_row(
     model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
-    formats: dict[str, records.FixedFormat],
+    formats: dict[str, records.FixedFormat], layouts: dict[str, int],
 ) -> tuple[float, ...]:
     """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
     full, window = cache_layers(model, architecture)
@@ -249,7 +288,9 @@ def shape_row(
         linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
         codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
         kv_unknown, quant_index[form] if form else -1, gguf_forms(model), model.format == "bf16",
-        sum(1 << n for n in tp_sizes(model) if n < 50),
+        model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
+        linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
+        *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50),
     )  # fmt: skip
 
 
@@ -270,6 +311,10 @@ def pack(source: Path) -> bytes:
     formats = {form.format: form for form in read_csv(source / "fixed_formats.csv", records.FixedFormat)}
     ladder = read_csv(source / "quants.csv", records.Quant)
     quants = quants_of(ladder, formats, models)
+    types = read_csv(source / "gguf_types.csv", records.GgufType)
+    mixes = read_csv(source / "gguf_mixes.csv", records.MixRule)
+    layouts = layout_bits(source / "layouts.csv")
+    check_mixes(types, mixes, ladder)
     quant_index = {key: index for index, key in enumerate(quants)}
     policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
 
@@ -282,7 +327,7 @@ def pack(source: Path) -> bytes:
     name_rank = {name: rank for rank, name in enumerate(sorted(by_id))}
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
-        shape = shape_row(model, architectures.get(key), quant_index, formats)
+        shape = shape_row(model, architectures.get(key), quant_index, formats, layouts)
         base = by_id.get(model.base_id or "")
         date = base.release_date if base and base.release_date else model.release_date
         capable = set(model.capabilities)
@@ -305,7 +350,7 @@ def pack(source: Path) -> bytes:
         [
             quant_index[quant.name, 0.0, True]
             for quant in sorted(ladder, key=lambda quant: quant.ladder)
-            if quant.runtime == runtime and quant.format == ("bf16" if runtime == "mlx" else "gguf")
+            if quant.ladder and quant.runtime == runtime and quant.format == ("bf16" if runtime == "mlx" else "gguf")
         ]
         for runtime in codes.RUNTIMES
     ]
@@ -319,7 +364,7 @@ def pack(source: Path) -> bytes:
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
         search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(providers),
         licenses=list(licenses), quants=list(quants.values()), ladders=indices,
-        mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
+        mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
         use_cases=read_csv(source / "use_cases.csv", records.UseCase),
         quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
         prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),

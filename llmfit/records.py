@@ -107,7 +107,9 @@ class Quant(msgspec.Struct, frozen=True, kw_only=True):
     nameonly_bits: Positive
     speed_logit: float
     loss_bits: Positive
-    ladder: int  # place in its runtime's ladder, best first
+    ladder: int  # place in its runtime's ladder, best first; 0: known, but not chosen by itself
+    mix: str = ""  # label in gguf_mixes.csv
+    mix_scale: Positive = 1.0  # a publisher's own mix: its size over that of `mix`
     source: str
 
 
@@ -122,6 +124,41 @@ class FixedFormat(msgspec.Struct, frozen=True, kw_only=True):
     default_bits: Positive
     body_is_experts: bool  # the format covers the experts alone, the rest stays at rest_bits
     speed_logit: float
+    source: str
+
+
+class GgufType(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of quantized weights, and the type that takes over where a row does not divide into blocks."""
+
+    type: str
+    block: Positive
+    bytes: Positive
+    fallback: str = ""
+    source: str
+
+
+class MixRule(msgspec.Struct, frozen=True, kw_only=True):
+    """The type of one kind of tensor under a GGUF label; later rules beat earlier ones."""
+
+    rule: str  # unique: label/tensor/number
+    label: str
+    tensor: Literal[codes.TENSORS]  # type: ignore[valid-type]
+    type: str
+    layers: Literal[codes.LAYER_SETS]  # type: ignore[valid-type]
+    condition: Literal[codes.MIX_CONDITIONS] = ""  # type: ignore[valid-type]
+    source: str
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """How the weights of a model type are cut where that differs from the usual; flags, see model.pxd."""
+
+    model_type: str
+    fused_qkv: bool
+    no_gate: bool
+    gated_query: bool
+    single_blocks: bool
+    qk_norm: bool
+    experts_mxfp4: bool
     source: str
 
 

@@ -3,16 +3,20 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from llmfit import codes
+
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece
+from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
 from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
 from llmfit.match cimport contains
-from llmfit.memory cimport milli_up, weights_bytes
+from llmfit.memory cimport file_bytes, milli_up, weights_bytes
 from llmfit.model cimport Model
 from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
+from llmfit.tensors cimport T_BODY, Tensors, tensors_of
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, quality_score
 
 
@@ -35,6 +39,7 @@ cdef class Catalog:
         self.kept = []
         self.columns.n_rows = packed.n_rows
         self.columns.n_shapes = packed.n_shapes
+        self._open_mixes(packed)
         self._open_quants(packed)
         self._open_policy(packed, policy_names)
         self._open_shapes(packed.shapes.cast("d"))
@@ -47,6 +52,7 @@ cdef class Catalog:
         free(self.columns.weights)
         free(self.columns.rows)
         free(self.columns.quants)
+        free(self.columns.mixes)
         free(<void*>self.columns.ladder.own_runtime)
         free(<void*>self.columns.wire.quants)
 
@@ -75,6 +81,35 @@ cdef class Catalog:
             to[i] = self._text(word)
         return 0
 
+    cdef int _open_mixes(self, packed) except -1:
+        """The blocks of ggml's types, and which tensor takes which of them under each label."""
+        cdef int i
+        cdef Mix* x
+        cdef MixRule r
+        cdef dict types = {t.type: place for place, t in enumerate(packed.types)}
+        self.labels = {label: place for place, label in enumerate(dict.fromkeys(rule.label for rule in packed.mixes))}
+        if len(types) > MAX_TYPES:
+            raise ValueError("more GGUF types than the core has room for")
+        for i, t in enumerate(packed.types):
+            self.columns.types[i] = BlockType(t.block, t.bytes, types[t.fallback] if t.fallback else -1)
+        self.columns.mixes = <Mix*>zeroed(len(self.labels), sizeof(Mix))
+        for rule in packed.mixes:
+            x = &self.columns.mixes[<int>self.labels[rule.label]]
+            x.types = &self.columns.types[0]
+            x.experts_type = types["MXFP4"]
+            i = codes.TENSORS.index(rule.tensor)
+            r = MixRule(
+                types[rule.type], codes.LAYER_SETS.index(rule.layers), codes.MIX_CONDITIONS.index(rule.condition)
+            )
+            if i == T_BODY:
+                x.base = r.type
+            elif x.n_rules[i] == MAX_RULES:
+                raise ValueError("more rules for a tensor than the core has room for")
+            else:
+                x.rules[i][x.n_rules[i]] = r
+                x.n_rules[i] += 1
+        return 0
+
     cdef int _open_quants(self, packed) except -1:
         cdef int i, k, n = len(packed.quants)
         cdef list logits = sorted({q.speed_logit for q in packed.quants})
@@ -86,14 +121,17 @@ cdef class Catalog:
         self.columns.quants = quants
         if len(logits) > MAX_SPEED_CLASSES or 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
             raise ValueError("more quantizations than the core has room for")
+        self.n_quants = n
         self.n_speed_classes = len(logits)
         for i in range(self.n_speed_classes):
             self.speed_logits[i] = logits[i]
         for i, q in enumerate(packed.quants):
             quants[i] = Quant(
                 q.body_bits, q.expert_bits, q.output_bits, q.embedding_bits, q.nameonly_bits, quant_loss(q.loss_bits),
-                q.runtime, logits.index(q.speed_logit),
+                NULL, q.mix_scale, q.runtime, logits.index(q.speed_logit),
             )
+            if q.mix:
+                quants[i].mix = &self.columns.mixes[<int>self.labels[q.mix]]
             own[i] = q.runtime
             names[i] = self._text(q.name)
         for k in range(N_RUNTIMES):
@@ -122,6 +160,7 @@ cdef class Catalog:
         cdef Columns* c = &self.columns
         cdef Model* m
         cdef double* w
+        cdef Tensors s
         c.models = <Model*>zeroed(n, sizeof(Model))
         c.weights = <double*>zeroed(n * WEIGHTS, sizeof(double))
         if n == 0:
@@ -130,11 +169,12 @@ cdef class Catalog:
             for i in range(n):
                 c.models[i] = load_model(&facts[0], n, i)
                 m = &c.models[i]
+                s = tensors_of(m)
                 w = &c.weights[i * WEIGHTS]
                 if m.own_quant >= 0:
                     w[0] = milli_up(weights_bytes(m, &c.quants[m.own_quant]))
                 for k in range(size):
-                    w[1 + k] = milli_up(weights_bytes(m, &c.quants[c.ladder.quant[LLAMACPP][k]]))
+                    w[1 + k] = milli_up(file_bytes(m, &s, &c.quants[c.ladder.quant[LLAMACPP][k]], 1))
                 if m.gguf == 2:
                     w[1] = milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
                 for k in range(c.ladder.size[MLX]):

@@ -3,6 +3,7 @@ from libc.string cimport memset
 from llmfit.buffer cimport Text
 from llmfit.choose cimport Ladder
 from llmfit.codes cimport *
+from llmfit.gguf cimport MAX_TYPES, BlockType, Mix
 from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
@@ -22,6 +23,8 @@ cdef struct Columns:
     double* weights         # WEIGHTS by shape, thousandths of a GiB
     Row* rows
     Quant* quants
+    Mix* mixes              # by GGUF label
+    BlockType types[MAX_TYPES]
     Ladder ladder
     Policy policy
     UseCaseWeights use_cases[N_USE_CASES]
@@ -79,7 +82,17 @@ cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
     m.own_quant = <int>f[33 * n + i]
     m.gguf = <int>f[34 * n + i]
     m.mlx = <int>f[35 * n + i]
-    m.tp_sizes = <unsigned long long>f[36 * n + i]
+    m.intermediate = <int>f[36 * n + i]
+    m.shared_intermediate = <int>f[37 * n + i]
+    m.q_lora_rank = <int>f[38 * n + i]
+    m.nope_dim = <int>f[39 * n + i]
+    m.ssm_heads = <int>f[40 * n + i]
+    m.per_layer_embedding = <int>f[41 * n + i]
+    m.moe_latent = <int>f[42 * n + i]
+    m.layout = <int>f[43 * n + i]
+    m.attention_layers = <int>f[44 * n + i]
+    m.window_layers = <int>f[45 * n + i]
+    m.tp_sizes = <unsigned long long>f[46 * n + i]
     return complete(m)
 
 

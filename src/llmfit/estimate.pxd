@@ -91,7 +91,7 @@ cdef inline Estimate described(
     e.overhead = r.context * copies
     e.cache = c.total - c.weights - e.compute - e.overhead
     e.offloaded = c.total - c.required
-    e.disk = milli_up(weights_bytes(m, q))
+    e.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
     e.context = <int>context
     e.usable = fmin(window, fmax(usable, context)) if c.fits else fmin(window, fmax(usable, 0))
     e.prefill = prompt_tps(h, m, &c) if c.fits else 0

@@ -1,0 +1,100 @@
+"""One model at one quantization, estimated with the very rules and numbers that rank the catalog.
+
+llmfit/estimator.py is the Python face of this; here is no rule of its own.
+"""
+
+from llmfit._catalog cimport Catalog, Host
+from llmfit.codes cimport *
+from llmfit.columns cimport load_model
+from llmfit.fit cimport Job, decode_ms
+from llmfit.machine cimport Rate
+from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes
+from llmfit.model cimport Model, known_shape
+from llmfit.quant cimport Quant
+from llmfit.speed cimport layer_factor, prefill_tps, read_ms, roofline_ms, token_bytes
+from llmfit.tensors cimport Tensors, tensors_of
+
+
+cdef class Shape:
+    """A model's shape: one row of pack.shape_row."""
+
+    cdef readonly Catalog catalog
+    cdef Model model
+    cdef Tensors tensors
+
+    def __cinit__(self, Catalog catalog, const double[::1] facts):
+        self.catalog = catalog
+        self.model = load_model(&facts[0], 1, 0)
+        self.tensors = tensors_of(&self.model)
+
+    @property
+    def known(self):
+        """Whether the cache follows from the model's own shape."""
+        return bool(known_shape(&self.model))
+
+    @property
+    def unexplained(self):
+        """Share of the parameters that the shape does not account for; below 0 where it accounts for too many."""
+        return self.tensors.left / self.model.params
+
+    @property
+    def tensor_list(self):
+        """(kind, layers, row length, elements a layer) of every group of tensors."""
+        return [
+            (self.tensors.t[i].slot, self.tensors.t[i].layers, self.tensors.t[i].row, self.tensors.t[i].elements)
+            for i in range(self.tensors.n)
+        ]
+
+    def weights(self, int quant, bint imatrix=True):
+        """Bytes of the text weights (of the file, for GGUF)."""
+        return file_bytes(&self.model, &self.tensors, self._quant(quant), imatrix)
+
+    def cache(self, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512):
+        """Bytes of the KV cache of `n_seq` sequences of `context` tokens each."""
+        return kv_bytes(&self.model, context, n_seq, k_bytes, v_bytes, ubatch)
+
+    def state(self, double n_seq=1):
+        """Bytes of recurrent state."""
+        return self.model.state_bytes * n_seq
+
+    def compute(self, double ubatch=512):
+        """Bytes of the compute buffer."""
+        return compute_bytes(&self.model, ubatch)
+
+    def decode(self, Host host, int runtime, int quant, double tokens, double element_bytes=2, double weights=0, bint on_cpu=False):
+        """One token with `tokens` in the cache, the whole model on one device (the first; or the CPU): its parts, in ms.
+
+        Speed = 1000 / token_ms. `weights`: bytes of the weights where they are known, else by rule.
+        """
+        cdef const Model* m = &self.model
+        cdef const Quant* q = self._quant(quant)
+        cdef const Rate* r = &host.machine.cpu if on_cpu else &host.machine.gpu[runtime][0]
+        cdef Job j
+        if not r.runs:
+            raise ValueError("this runtime does not run there")
+        if weights <= 0:
+            weights = self.weights(quant)
+        j.cache_read = cache_read_bytes(m, tokens, element_bytes)
+        j.factor = layer_factor(m, &self.catalog.columns.policy)
+        cdef double read = token_bytes(m, weights, &self.catalog.columns.policy)
+        return {
+            "token_ms": decode_ms(m, &j, r, read, 1.0, q.speed_class, &self.catalog.columns.policy),
+            "weights_read": read,
+            "cache_read": j.cache_read,
+            "efficiency": r.eta[q.speed_class][m.is_moe],
+            "bandwidth_gbps": r.bandwidth,
+            "layer_ms": r.layer_ms * j.factor,
+            "n_layers": m.n_layers,
+            "compute_ms": m.active * 1e-9 * r.flop_ms,
+            "fixed_ms": self.catalog.columns.policy.fixed_ms,
+            "least_ms": roofline_ms(read, r, &self.catalog.columns.policy),
+        }
+
+    def prefill(self, Host host, int runtime, bint on_cpu=False):
+        """Prompt tokens a second on the first device (or the CPU); 0 where its compute rate is not known."""
+        return prefill_tps(self.model.active, &host.machine.cpu if on_cpu else &host.machine.gpu[runtime][0])
+
+    cdef const Quant* _quant(self, int quant) except NULL:
+        if not 0 <= quant < self.catalog.n_quants:
+            raise IndexError(quant)
+        return &self.catalog.columns.quants[quant]
