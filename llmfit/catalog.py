@@ -12,7 +12,7 @@ import msgspec
 
 from llmfit import codes
 from llmfit.errors import CatalogError
-from llmfit.pack import FORMAT_VERSION, Packed
+from llmfit.pack import FORMAT_VERSION, FixedQuant, Packed
 from llmfit.shapes import CatalogName
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 POLICY_NAMES = (
     "default_context", "ubatch", "prompt_tokens", "comfortable_utilization", "good_utilization", "reasonable_tps",
     "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss", "loss_weight", "community_penalty",
-    "off_task_penalty", "no_gguf_penalty", "finetune_theta", "undated_year", "cpu_spread", "offload_spread",
-    "gpu_spread", "unknown_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit", "cache_efficiency",
-    "moe_layer", "hybrid_layer", "gemma_layer", "roofline_cap", "gpu_flop", "cpu_flop", "untied_from",
+    "off_task_penalty", "no_gguf_penalty", "finetune_theta", "undated_year", "unknown_spread", "moe_spread",
+    "split_spread", "high_spread", "medium_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit",
+    "cache_efficiency", "moe_layer", "expert_exponent", "hybrid_layer", "gemma_layer", "block_layer", "roofline_cap",
+    "gpu_flop", "cpu_flop", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56", "logit_q4_0",
+    "logit_q23",
 )  # fmt: skip
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
 NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing")
@@ -82,6 +84,16 @@ class Catalog:
 
         rows = msgspec.msgpack.decode(self._packed.prefill, type=list[records.Prefill])
         return {row.arch: row.share for row in rows}
+
+    @property
+    def quants(self) -> list[FixedQuant]:
+        """All quantizations, as the core numbers them."""
+        return self._packed.quants
+
+    @property
+    def layouts(self) -> dict[str, int]:
+        """How model types cut their weights (bits of pack.LAYOUT_FLAGS)."""
+        return self._packed.layouts
 
     @property
     def quant_names(self) -> list[str]:

@@ -56,7 +56,7 @@ class FixedQuant(msgspec.Struct, frozen=True):
     embedding_bits: float
     nameonly_bits: float
     loss_bits: float
-    speed_logit: float
+    speed: int  # of codes.SPEED_CLASSES
     mix: str = ""
     mix_scale: float = 1.0
 
@@ -219,7 +219,7 @@ def quants_of(
     for quant in ladder:
         found[quant.name, 0.0, True] = FixedQuant(
             quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
-            quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
+            quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, codes.SPEED_CLASSES.index(quant.speed),
             quant.mix, quant.mix_scale,
         )  # fmt: skip
     for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
@@ -229,7 +229,7 @@ def quants_of(
         runtime = codes.RUNTIMES.index(form.runtime) if form.runtime != "none" else -1
         found[key] = FixedQuant(
             form.label.replace("{bits}", f"{bits:g}"), runtime, rest if form.body_is_experts and key[2] else body, body, rest, rest,
-            body + 0.35, bits + 0.5 if bits < 16 else 16, form.speed_logit,
+            body + 0.35, bits + 0.5 if bits < 16 else 16, codes.SPEED_CLASSES.index(form.speed),
         )  # fmt: skip
     return found
 

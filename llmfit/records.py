@@ -105,7 +105,7 @@ class Quant(msgspec.Struct, frozen=True, kw_only=True):
     output_bits: Positive
     embedding_bits: Positive
     nameonly_bits: Positive
-    speed_logit: float
+    speed: Literal[codes.SPEED_CLASSES]  # type: ignore[valid-type]
     loss_bits: Positive
     ladder: int  # place in its runtime's ladder, best first; 0: known, but not chosen by itself
     mix: str = ""  # label in gguf_mixes.csv
@@ -123,7 +123,7 @@ class FixedFormat(msgspec.Struct, frozen=True, kw_only=True):
     rest_bits: float  # of embedding and output; 0: like the body
     default_bits: Positive
     body_is_experts: bool  # the format covers the experts alone, the rest stays at rest_bits
-    speed_logit: float
+    speed: Literal[codes.SPEED_CLASSES]  # type: ignore[valid-type]
     source: str
 
 
@@ -175,6 +175,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     assumed_bandwidth_gbps: Positive
     tp_layer_us: Positive
     compute_share: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    spread: Positive  # 80 % of measurements lie within a factor 1 + spread
     source: str
 
 

@@ -112,23 +112,22 @@ cdef class Catalog:
 
     cdef int _open_quants(self, packed) except -1:
         cdef int i, k, n = len(packed.quants)
-        cdef list logits = sorted({q.speed_logit for q in packed.quants})
         cdef Text* names = <Text*>zeroed(n, sizeof(Text))
         cdef signed char* own = <signed char*>zeroed(n, 1)
         cdef Quant* quants = <Quant*>zeroed(n, sizeof(Quant))
         self.columns.wire.quants = names
         self.columns.ladder.own_runtime = own
         self.columns.quants = quants
-        if len(logits) > MAX_SPEED_CLASSES or 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
+        if 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
             raise ValueError("more quantizations than the core has room for")
         self.n_quants = n
-        self.n_speed_classes = len(logits)
-        for i in range(self.n_speed_classes):
-            self.speed_logits[i] = logits[i]
+        self.n_speed_classes = len(codes.SPEED_CLASSES)
+        for i, name in enumerate(codes.SPEED_CLASSES):
+            self.speed_logits[i] = packed.policy.get(f"logit_{name}", 0.0)
         for i, q in enumerate(packed.quants):
             quants[i] = Quant(
                 q.body_bits, q.expert_bits, q.output_bits, q.embedding_bits, q.nameonly_bits, quant_loss(q.loss_bits),
-                NULL, q.mix_scale, q.runtime, logits.index(q.speed_logit),
+                NULL, q.mix_scale, q.runtime, q.speed,
             )
             if q.mix:
                 quants[i].mix = &self.columns.mixes[<int>self.labels[q.mix]]
@@ -167,7 +166,7 @@ cdef class Catalog:
             return 0
         with nogil:
             for i in range(n):
-                c.models[i] = load_model(&facts[0], n, i)
+                c.models[i] = load_model(&facts[0], n, i, &c.policy)
                 m = &c.models[i]
                 s = tensors_of(m)
                 w = &c.weights[i * WEIGHTS]
@@ -339,6 +338,8 @@ cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
             r.eta[s][moe] = efficiency(rate.eta, rate.bandwidth_gbps, moe, catalog.speed_logits[s], &catalog.columns.policy)
     r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent
     r.flop_ms = flop_factor * 2.0 / tflops
+    r.attention_ms = catalog.columns.policy.attention_flop / tflops
+    r.spread = rate.spread
     r.context = milli_up(rate.context_mib * 1048576.0)
     r.max_utilization = rate.max_utilization
     r.tp_layer_ms = rate.tp_layer_us * 1e-3

@@ -6,12 +6,13 @@ llmfit/estimator.py is the Python face of this; here is no rule of its own.
 from llmfit._catalog cimport Catalog, Host
 from llmfit.codes cimport *
 from llmfit.columns cimport load_model
-from llmfit.fit cimport Job, decode_ms
+from llmfit.estimate cimport confidence_by_spread, spread_of
+from llmfit.fit cimport Candidate, Job, decode_ms
 from llmfit.machine cimport Rate
 from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes
-from llmfit.model cimport Model, known_shape
+from llmfit.model cimport SINGLE_BLOCKS, Model, known_shape
 from llmfit.quant cimport Quant
-from llmfit.speed cimport layer_factor, prefill_tps, read_ms, roofline_ms, token_bytes
+from llmfit.speed cimport attention_gflop, prefill_tps, read_ms, roofline_ms, token_bytes
 from llmfit.tensors cimport Tensors, tensors_of
 
 
@@ -24,7 +25,7 @@ cdef class Shape:
 
     def __cinit__(self, Catalog catalog, const double[::1] facts):
         self.catalog = catalog
-        self.model = load_model(&facts[0], 1, 0)
+        self.model = load_model(&facts[0], 1, 0, &catalog.columns.policy)
         self.tensors = tensors_of(&self.model)
 
     @property
@@ -44,6 +45,13 @@ cdef class Shape:
             (self.tensors.t[i].slot, self.tensors.t[i].layers, self.tensors.t[i].row, self.tensors.t[i].elements)
             for i in range(self.tensors.n)
         ]
+
+    @property
+    def layer_facts(self):
+        """What the per-layer time depends on: is it a MoE, of how many experts, a hybrid, a Gemma, of single blocks."""
+        cdef const Model* m = &self.model
+        hybrid = m.attention in (HYBRID_LINEAR, HYBRID_LINEAR_MLA, HYBRID_SSM, SSM)
+        return m.is_moe, max(m.n_experts, 1), hybrid, m.gemma, bool(m.layout & SINGLE_BLOCKS)
 
     def weights(self, int quant, bint imatrix=True):
         """Bytes of the text weights (of the file, for GGUF)."""
@@ -75,7 +83,12 @@ cdef class Shape:
         if weights <= 0:
             weights = self.weights(quant)
         j.cache_read = cache_read_bytes(m, tokens, element_bytes)
-        j.factor = layer_factor(m, &self.catalog.columns.policy)
+        j.factor = m.layer_factor
+        j.attention = attention_gflop(m, tokens)
+        cdef Candidate c
+        c.mode = CPU_ONLY if on_cpu else GPU
+        c.runtime, c.kind, c.devices = runtime, 0, 0 if on_cpu else 1
+        cdef double spread = spread_of(&host.machine, m, &c, &self.catalog.columns.policy)
         cdef double read = token_bytes(m, weights, &self.catalog.columns.policy)
         return {
             "token_ms": decode_ms(m, &j, r, read, 1.0, q.speed_class, &self.catalog.columns.policy),
@@ -85,8 +98,13 @@ cdef class Shape:
             "bandwidth_gbps": r.bandwidth,
             "layer_ms": r.layer_ms * j.factor,
             "n_layers": m.n_layers,
+            "active": m.active,
             "compute_ms": m.active * 1e-9 * r.flop_ms,
             "fixed_ms": self.catalog.columns.policy.fixed_ms,
+            "attention_gflop": j.attention,
+            "attention_ms": j.attention * r.attention_ms,
+            "spread": spread,
+            "confidence": confidence_by_spread(spread, known_shape(m), &self.catalog.columns.policy),
             "least_ms": roofline_ms(read, r, &self.catalog.columns.policy),
         }
 

@@ -8,6 +8,7 @@ from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
+from llmfit.speed cimport layer_factor
 from llmfit.score cimport Row, UseCaseWeights
 
 cdef enum:
@@ -42,7 +43,7 @@ cdef inline Text piece(const Strings* s, int i) noexcept nogil:
     return t
 
 
-cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
+cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noexcept nogil:
     """Shape `i` of the packed matrix (pack.SHAPE_COLUMNS), completed."""
     cdef Model m
     memset(&m, 0, sizeof(Model))
@@ -93,7 +94,9 @@ cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
     m.attention_layers = <int>f[44 * n + i]
     m.window_layers = <int>f[45 * n + i]
     m.tp_sizes = <unsigned long long>f[46 * n + i]
-    return complete(m)
+    m = complete(m)
+    m.layer_factor = layer_factor(&m, p)
+    return m
 
 
 cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:

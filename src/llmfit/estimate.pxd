@@ -10,7 +10,7 @@ from llmfit.memory cimport (
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant, size_factor
-from llmfit.speed cimport layer_factor, prefill_tps
+from llmfit.speed cimport attention_gflop, prefill_tps
 
 cdef struct Settings:
     double context          # tokens; 0: the policy's default
@@ -25,6 +25,7 @@ cdef struct Estimate:
     double usable           # tokens
     double prefill          # tokens/s; 0: not known
     double efficiency, gpu_bandwidth
+    double spread           # 80 % of measurements lie within a factor 1 + spread of the speed
     int context, confidence, method, blocker
 
 
@@ -69,12 +70,26 @@ cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate*
     return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
 
 
-cdef inline int confidence_of(const Machine* h, const Job* j, const Candidate* c) noexcept nogil:
-    """high: one GPU of known bandwidth; medium: several memories, devices, or a CPU; low: shape or bandwidth unknown."""
-    cdef const Rate* r = rate_of(h, c)
-    if not j.known or not r.bandwidth_known or (c.mode >= MOE_OFFLOAD and not h.cpu.bandwidth_known):
+cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
+    """Half-width, as a factor less 1, of the range that holds 80 % of measurements: by engine, wider for a MoE,
+    for work that is split over devices or memories, and where a bandwidth is assumed."""
+    cdef double spread = rate_of(h, c).spread
+    if c.mode >= MOE_OFFLOAD:
+        spread = fmax(spread, h.cpu.spread)
+    if m.is_moe:
+        spread = spread * p.moe_spread
+    if c.mode >= MOE_OFFLOAD and c.mode != CPU_ONLY or c.devices > 1:
+        spread = spread * p.split_spread
+    if not rate_of(h, c).bandwidth_known or c.mode >= MOE_OFFLOAD and not h.cpu.bandwidth_known:
+        spread = fmax(spread, p.unknown_spread)
+    return spread
+
+
+cdef inline int confidence_by_spread(double spread, int known, const Policy* p) noexcept nogil:
+    """high, medium or low: how narrow the range is; low where the shape is not known."""
+    if not known or spread > p.medium_spread:
         return LOW
-    return HIGH if c.mode == GPU and c.devices == 1 else MEDIUM
+    return HIGH if spread <= p.high_spread else MEDIUM
 
 
 cdef inline Estimate described(
@@ -97,7 +112,8 @@ cdef inline Estimate described(
     e.prefill = prompt_tps(h, m, &c) if c.fits else 0
     e.gpu_bandwidth = r.bandwidth if c.devices else 0
     e.efficiency = r.eta[q.speed_class][m.is_moe]
-    e.confidence = confidence_of(h, j, &c)
+    e.spread = spread_of(h, m, &c, p)
+    e.confidence = confidence_by_spread(e.spread, j.known, p)
     if not r.bandwidth_known:
         e.method = BACKEND_DEFAULT
     elif c.mode == CPU_ONLY:
@@ -126,7 +142,8 @@ cdef inline Estimate estimate(
     j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
     j.compute = milli_up(compute_bytes(m, p.ubatch))
     j.cache_read = cache_read_bytes(m, 0.5 * context, s.element_bytes)
-    j.factor = layer_factor(m, p)
+    j.factor = m.layer_factor
+    j.attention = attention_gflop(m, 0.5 * context)
     j.loss_factor = size_factor(m.params)
     j.known = known_shape(m)
     best.fits = 0

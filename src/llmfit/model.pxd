@@ -33,6 +33,8 @@ cdef struct Model:
     double cache_window     # cache elements a token, over all window layers
     double cache_full_v, cache_window_v     # those of them that are values, not keys
     double state_bytes      # recurrent state of one sequence
+    double attention_full, attention_window     # attention work of one token, FLOP per token in the cache
+    double layer_factor     # a_layer of the decode formula (speed.pxd)
     double embedding_params     # vocab x hidden
     double expert_params        # routed experts, all of them
     double active_expert_params # routed experts used per token
@@ -75,6 +77,16 @@ cdef inline double linear_state_bytes(const Model* m) noexcept nogil:
     return 4.0 * m.n_linear * (state + conv * (m.ssm_inner + 2.0 * m.ssm_groups * m.ssm_state))
 
 
+cdef inline double attention_work(const Model* m, int dim) noexcept nogil:
+    """Attention of one token in one layer, FLOP for each token in the cache: 2 n_heads (d_k + d_v).
+
+    Latent attention works on the joint latent: 2 n_heads (2 kv_lora_rank + rope_dim).
+    """
+    if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
+        return 2.0 * m.n_heads * (2.0 * m.kv_lora_rank + m.rope_head_dim)
+    return 2.0 * m.n_heads * (dim + (m.v_head_dim if m.v_head_dim else dim))
+
+
 cdef inline double expert_matrices(int layout) noexcept nogil:
     """Weight matrices of one expert: gate, up and down, or two where there is no gate."""
     return 2.0 if layout & NO_GATE else 3.0
@@ -109,6 +121,8 @@ cdef inline Model complete(Model m) noexcept nogil:
         m.cache_window = m.n_window * cache_elements(m.n_kv_heads, m.head_dim, m.v_head_dim)
         m.cache_full_v = <double>m.n_full * full_heads * (value_dim if value_dim else full_dim)
         m.cache_window_v = <double>m.n_window * m.n_kv_heads * (value_dim if value_dim else m.head_dim)
+    m.attention_full = attention_work(&m, full_dim) * m.attention_layers
+    m.attention_window = attention_work(&m, m.head_dim) * m.window_layers
     m.state_bytes = linear_state_bytes(&m) if m.linear_kind else 0.0
     m.embedding_params = <double>m.vocab * m.hidden
     m.expert_params = 0

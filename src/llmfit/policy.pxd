@@ -8,6 +8,7 @@ cdef struct Policy:
     double visible_loss, heavy_loss, loss_weight
     double community_penalty, off_task_penalty, no_gguf_penalty
     double finetune_theta, undated_year
-    double cpu_spread, offload_spread, gpu_spread, unknown_spread
+    double unknown_spread, moe_spread, split_spread, high_spread, medium_spread
     double fixed_ms, tflops_exponent, moe_logit, bandwidth_logit, cache_efficiency
-    double moe_layer, hybrid_layer, gemma_layer, roofline_cap, gpu_flop, cpu_flop, untied_from
+    double moe_layer, expert_exponent, hybrid_layer, gemma_layer, block_layer, roofline_cap, gpu_flop, cpu_flop
+    double attention_flop, untied_from, logit_f16, logit_q8, logit_q56, logit_q4_0, logit_q23

@@ -1,22 +1,33 @@
 # How fast a model runs: decode as a roofline over every memory that is read, prefill as a share of compute.
-from libc.math cimport fmax
+from libc.math cimport fmax, fmin, pow
 from llmfit.codes cimport *
 from llmfit.machine cimport Rate
-from llmfit.model cimport Model
+from llmfit.model cimport SINGLE_BLOCKS, Model
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 
 
 cdef inline double layer_factor(const Model* m, const Policy* p) noexcept nogil:
-    """a_layer of the decode formula: products of the factors for MoE, hybrids and Gemma."""
+    """a_layer of the decode formula: MoE (E / 128)^e x its factor, hybrids, Gemma, models whose every block is a layer.
+
+    Does not depend on the machine: computed once for each shape.
+    """
     cdef double a = 1.0
     if m.is_moe:
-        a = a * p.moe_layer
+        a = a * p.moe_layer * pow(fmax(m.n_experts, 1) / 128.0, p.expert_exponent)
     if m.attention == HYBRID_LINEAR or m.attention == HYBRID_LINEAR_MLA or m.attention == HYBRID_SSM or m.attention == SSM:
         a = a * p.hybrid_layer
     if m.gemma:
         a = a * p.gemma_layer
+    if m.layout & SINGLE_BLOCKS:
+        a = a * p.block_layer
     return a
+
+
+cdef inline double attention_gflop(const Model* m, double tokens) noexcept nogil:
+    """Attention of one token with `tokens` in the cache, GFLOP; window layers see their window at most."""
+    cdef double windowed = fmin(tokens, m.window) if m.window else tokens
+    return (m.attention_full * tokens + m.attention_window * windowed) * 1e-9
 
 
 cdef inline double read_ms(double bytes, const Rate* r, int speed_class, int is_moe) noexcept nogil:
