@@ -205,3 +205,18 @@ def label_of(quant: str) -> str:
         if re.fullmatch(pattern, low):
             return re.sub(pattern, label, low)
     return text
+
+
+def stem(facts: dict[str, Any], cells: dict[str, str]) -> str:
+    """The architecture without its variants: qwen3_5 for qwen3_5_moe and qwen3_5_text."""
+    name = str(facts.get("model_type") or cells.get("arch") or cells["model"])
+    return re.sub(r"(_moe|_text|_unified|_lite|_vl|_mm_model)+$", "", name)
+
+
+def family(model: str, facts: dict[str, Any]) -> str:
+    """A model line and its generation as named (`qwen3.5`, `llama3.1`, `gemma4`), else its architecture."""
+    found = re.search(
+        r"(qwen|llama|gemma|lfm|mistral|ministral|phi|falcon|granite|olmo|glm|internlm|nemotron|ernie|smollm|yi|deepseek)"
+        r"[-_ ]?v?(\d+(?:\.\d+)?)?", model.lower().split("/")[-1],
+    )  # fmt: skip
+    return (found[1] + (found[2] or "")) if found else str(facts.get("model_type") or model)

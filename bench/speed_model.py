@@ -6,7 +6,6 @@ Needs the extra `fit` (numpy, scipy). Parameters live in one vector; `unpack` na
 from __future__ import annotations
 
 import collections
-import re
 from typing import Any
 
 import numpy as np
@@ -67,8 +66,8 @@ class Table:
         self.moe, self.experts, self.hybrid, self.gemma, self.block = np.array([b["layer_factors"] for b in basis]).T
         self.cpu = np.array([name.endswith("_cpu") for name in self.engine])
         self.machines = np.array([row["hardware_name"] for row in cells])
-        self.families = np.array([family(row.cells["model"], row.facts) for row in self.measured])
-        self.architectures = np.array([stem(row.facts, row.cells) for row in self.measured])
+        self.families = np.array([bench.family(row.cells["model"], row.facts) for row in self.measured])
+        self.architectures = np.array([bench.stem(row.facts, row.cells) for row in self.measured])
         self.engines = sorted(set(self.engine))
         self.group = np.array([self.engines.index(name) for name in self.engine])
         eta = [PRIOR_ETA["cpu" if "cpu" in e else "unified" if "unified" in e else "discrete"] for e in self.engines]
@@ -127,21 +126,6 @@ class Table:
 
 def logit(p: Any) -> Any:
     return np.log(p / (1 - p))
-
-
-def stem(facts: dict[str, Any], cells: dict[str, str]) -> str:
-    """The architecture without its variants: qwen3_5 for qwen3_5_moe and qwen3_5_text."""
-    name = str(facts.get("model_type") or cells.get("arch") or cells["model"])
-    return re.sub(r"(_moe|_text|_unified|_lite|_vl|_mm_model)+$", "", name)
-
-
-def family(model: str, facts: dict[str, Any]) -> str:
-    """A model line and its generation as named (`qwen3.5`, `llama3.1`, `gemma4`), else its architecture."""
-    found = re.search(
-        r"(qwen|llama|gemma|lfm|mistral|ministral|phi|falcon|granite|olmo|glm|internlm|nemotron|ernie|smollm|yi|deepseek)"
-        r"[-_ ]?v?(\d+(?:\.\d+)?)?", model.lower().split("/")[-1],
-    )  # fmt: skip
-    return (found[1] + (found[2] or "")) if found else str(facts.get("model_type") or model)
 
 
 def folds(labels: Any, n: int) -> list[list[str]]:

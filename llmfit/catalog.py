@@ -69,6 +69,20 @@ class Catalog:
             cpus=msgspec.msgpack.decode(self._packed.cpus, type=tuple[CpuFamily, ...]),
         )
 
+    def revised(self, policy: dict[str, float], engines: dict[str, dict[str, float]]) -> Catalog:
+        """The same catalog under other constants and engine figures (by name): what a cross-validation needs."""
+        other = object.__new__(Catalog)
+        other.__dict__.update(self.__dict__)
+        rows = {key: row for key, row in self.engines.items()}
+        other.__dict__["engines"] = {
+            key: msgspec.structs.replace(row, **engines.get(row.engine, {})) for key, row in rows.items()
+        }
+        other._packed = msgspec.structs.replace(self._packed, policy=self._packed.policy | policy)
+        from llmfit._catalog import Catalog as CoreCatalog
+
+        other.core = CoreCatalog(other._packed, wire_words(), POLICY_NAMES)
+        return other
+
     @cached_property
     def engines(self) -> dict[tuple[str, str], records.Engine]:
         """What a runtime reaches on a class of device, by (runtime, device class)."""

@@ -14,7 +14,6 @@ Everything is computed by the compiled rules and the packed numbers that rank th
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import Any
 
@@ -23,7 +22,7 @@ import msgspec
 from llmfit import codes, host, records
 from llmfit._estimator import Shape
 from llmfit.catalog import Catalog, default
-from llmfit.machine import Device, Machine
+from llmfit.machine import Machine
 from llmfit.pack import FixedQuant, Form, shape_row
 
 CACHE_TYPES = {
@@ -104,7 +103,17 @@ class Estimator:
         tps, spread = 1000.0 / basis["token_ms"], basis["spread"]
         return Decode(tps, tps / (1 + spread), tps * (1 + spread), codes.CONFIDENCES[int(basis["confidence"])], basis)
 
-    def prefill(self, shape: Shape, machine: Machine, runtime: str = "llamacpp", engine: str | None = None) -> float:
+    def weights(self, shape: Shape, quant: str, *, imatrix: bool = True, group: int | None = None) -> float:
+        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ), where it is not the usual 128."""
+        size = shape.weights(self.quant(quant), imatrix)
+        if group:
+            size += (20 / group - 20 / 128) / 8 * shape.body_params
+        return size
+
+    def prefill(
+        self, shape: Shape, machine: Machine, *, quant: str = "Q4_K_M", prompt: float = 512, runtime: str = "llamacpp",
+        engine: str | None = None,
+    ) -> float:  # fmt: skip
         """Prompt tokens a second; 0 where the device's compute rate is not known."""
         return shape.prefill(self.host(machine, engine), codes.RUNTIMES.index(runtime), on_cpu=not machine.devices)
 
@@ -125,13 +134,3 @@ class _Formats(dict):  # type: ignore[type-arg]
 
 
 _FORMATS: dict[str, records.FixedFormat] = _Formats()
-
-
-def device(name: str, vendor: str, backend: str, **facts: Any) -> Device:
-    """A device of 1 TiB (speed alone is asked of it) with the facts that decide its speed."""
-    return Device(name=name, vendor=vendor, backend=backend, total_bytes=1 << 40, free_bytes=1 << 40, **facts)
-
-
-def base_label(label: str) -> str:
-    """A published label without what does not change the mix: ``GGUF-``, quotes, bits in brackets."""
-    return re.sub(r"\s.*", "", label.strip())

@@ -9,7 +9,7 @@ from llmfit.columns cimport load_model
 from llmfit.estimate cimport confidence_by_spread, spread_of
 from llmfit.fit cimport Candidate, Job, decode_ms
 from llmfit.machine cimport Rate
-from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes
+from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
 from llmfit.model cimport SINGLE_BLOCKS, Model, known_shape
 from llmfit.quant cimport Quant
 from llmfit.speed cimport attention_gflop, prefill_tps, read_ms, roofline_ms, token_bytes
@@ -53,6 +53,11 @@ cdef class Shape:
         hybrid = m.attention in (HYBRID_LINEAR, HYBRID_LINEAR_MLA, HYBRID_SSM, SSM)
         return m.is_moe, max(m.n_experts, 1), hybrid, m.gemma, bool(m.layout & SINGLE_BLOCKS)
 
+    @property
+    def body_params(self):
+        """Parameters outside embedding and output."""
+        return self.model.params - self.model.embedding_params * (1 if self.model.tied else 2)
+
     def weights(self, int quant, bint imatrix=True):
         """Bytes of the text weights (of the file, for GGUF)."""
         return file_bytes(&self.model, &self.tensors, self._quant(quant), imatrix)
@@ -65,9 +70,9 @@ cdef class Shape:
         """Bytes of recurrent state."""
         return self.model.state_bytes * n_seq
 
-    def compute(self, double ubatch=512):
-        """Bytes of the compute buffer."""
-        return compute_bytes(&self.model, ubatch)
+    def compute(self, double ubatch=512, double context=0, bint flash=True):
+        """Bytes of the compute buffer; without flash attention `context` (of all sequences) matters."""
+        return compute_bytes(&self.model, ubatch) if flash else plain_compute_bytes(&self.model, ubatch, context)
 
     def decode(self, Host host, int runtime, int quant, double tokens, double element_bytes=2, double weights=0, bint on_cpu=False):
         """One token with `tokens` in the cache, the whole model on one device (the first; or the CPU): its parts, in ms.

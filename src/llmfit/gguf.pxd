@@ -80,7 +80,7 @@ cdef inline double tensor_bytes(const Tensor* t, const Mix* x, const Model* m, i
     cdef int i, type = x.base
     cdef double some = 0, some_bytes = 0, bytes
     cdef const MixRule* r
-    if m.layout & EXPERTS_MXFP4 and t.slot >= T_EXPERTS_GATE and x.types[x.base].block > 1:
+    if m.layout & EXPERTS_MXFP4 and t.slot >= T_EXPERTS_GATE:
         return t.layers * t.elements * block_bytes(x.types, x.experts_type, t.row)
     for i in range(x.n_rules[t.slot]):
         r = &x.rules[t.slot][i]

@@ -94,6 +94,13 @@ cdef inline double compute_bytes(const Model* m, double ubatch) noexcept nogil:
     return ubatch * 4.0 * (vocab + 2.0 * hidden)
 
 
+cdef inline double plain_compute_bytes(const Model* m, double ubatch, double context) noexcept nogil:
+    """The same without flash attention: at least n_ubatch x 4 x (n_ctx (n_heads + masks) + 2 n_heads d + 2 h)."""
+    cdef double masks = 2 if m.window else 1
+    cdef double scores = context * (m.n_heads + masks) + 2.0 * m.n_heads * m.head_dim + 2.0 * m.hidden
+    return fmax(compute_bytes(m, ubatch), ubatch * 4.0 * scores)
+
+
 cdef inline double usable_tokens(const Model* m, double free_bytes, double n_seq, double element_bytes, double ubatch) noexcept nogil:
     """Tokens of context whose cache fits into `free_bytes` (state not included), without regard to the native window."""
     cdef double both = (m.cache_full + m.cache_window) * element_bytes
