@@ -57,13 +57,14 @@ def prefill_errors(cells: list[Cells], estimator: Estimator) -> list[Error]:
     for row in cells:
         if not row.get("prefill_tps") or float(row.get("prompt_tokens") or 512) < 256:
             continue
-        predicted, failed = 0.0, ""
+        predicted, failed, prompt = 0.0, "", float(row.get("prompt_tokens") or 512)
         try:
             known = bench.decode_row(row)
             runtime, variant = bench.runtime_of(row)
             predicted = estimator.prefill(
                 estimator.shape(**known.facts), bench.machine_of(row), runtime=runtime, engine=variant,
-                quant=bench.label_of(row["quant"]), prompt=float(row.get("prompt_tokens") or 512),
+                quant=bench.label_of(row["quant"]), prompt=prompt,
+                depth=max(float(row["context_tokens"] or 0) - prompt, 0.0),
             )  # fmt: skip
             groups = scores.decode_groups(row, known.facts)
         except FAILED as error:
@@ -95,7 +96,7 @@ def sizes(row: Cells) -> dict[str, float]:
     """The settings of a memory row as the estimator takes them; tokens are per sequence."""
     n_seq = float(row.get("n_seq") or 1)
     return {
-        "context": float(row["n_ctx"]) / n_seq if row.get("n_ctx") else float(row["kv_cells"]) / n_seq,
+        "context": float(row.get("kv_cells") or row["n_ctx"]) / n_seq,
         "n_seq": n_seq,
         "ubatch": float(row.get("n_ubatch") or 512),
     }

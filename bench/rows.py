@@ -104,6 +104,8 @@ def memory_row(cells: dict[str, str]) -> Row:
             own[NAMES.get(name, name)] = number(cells[name])
     if "tied_embeddings" in own:
         own["tied_embeddings"] = own["tied_embeddings"] == 1 and cells.get("file_has_output_tensor") != "1"
+    if cells.get("file_has_output_tensor") == "1" and cells.get("tie_embeddings") == "1":
+        own["params_text"] += float(cells["vocab_size"]) * float(cells["hidden_size"])  # the count ties it
     kind = ATTENTION.get(cells.get("attention_class", ""))
     if kind:
         own["attention"] = kind

@@ -25,9 +25,9 @@ POLICY_NAMES = (
     "default_context", "ubatch", "prompt_tokens", "comfortable_utilization", "good_utilization", "reasonable_tps",
     "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss", "loss_weight", "community_penalty",
     "off_task_penalty", "no_gguf_penalty", "finetune_theta", "undated_year", "unknown_spread", "moe_spread",
-    "split_spread", "high_spread", "medium_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit",
+    "split_spread", "high_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit",
     "cache_efficiency", "moe_layer", "expert_exponent", "hybrid_layer", "gemma_layer", "block_layer", "roofline_cap",
-    "gpu_flop", "cpu_flop", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56", "logit_q4_0",
+    "gpu_flop", "cpu_flop", "prompt_moe", "prompt_read", "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56", "logit_q4_0",
     "logit_q23",
 )  # fmt: skip
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
@@ -90,14 +90,6 @@ class Catalog:
 
         rows = msgspec.msgpack.decode(self._packed.engines, type=list[records.Engine])
         return {(row.runtime, row.device): row for row in rows}
-
-    @cached_property
-    def prefill_shares(self) -> dict[str, float]:
-        """Share of the FP16 peak that prompt processing reaches, by architecture."""
-        from llmfit import records
-
-        rows = msgspec.msgpack.decode(self._packed.prefill, type=list[records.Prefill])
-        return {row.arch: row.share for row in rows}
 
     @property
     def quants(self) -> list[FixedQuant]:

@@ -111,11 +111,14 @@ class Estimator:
         return size
 
     def prefill(
-        self, shape: Shape, machine: Machine, *, quant: str = "Q4_K_M", prompt: float = 512, runtime: str = "llamacpp",
-        engine: str | None = None,
+        self, shape: Shape, machine: Machine, *, quant: str = "Q4_K_M", prompt: float = 512, depth: float = 0,
+        runtime: str = "llamacpp", engine: str | None = None,
     ) -> float:  # fmt: skip
-        """Prompt tokens a second; 0 where the device's compute rate is not known."""
-        return shape.prefill(self.host(machine, engine), codes.RUNTIMES.index(runtime), on_cpu=not machine.devices)
+        """Prompt tokens a second for ``prompt`` tokens behind ``depth`` cached ones; 0: compute rate not known."""
+        return shape.prefill(
+            self.host(machine, engine), codes.RUNTIMES.index(runtime), self.quant(quant), prompt, depth,
+            on_cpu=not machine.devices,
+        )  # fmt: skip
 
 
 class _AnyForm(dict):  # type: ignore[type-arg]

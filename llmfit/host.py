@@ -41,7 +41,7 @@ class Rate(msgspec.Struct, frozen=True):
     max_utilization: float
     tp_layer_us: float
     spread: float
-    prefill_tflops: float  # share x FP16 peak; 0: not known
+    prefill_tflops: float  # share x shader peak; 0: not known
 
 
 def used_devices(machine: Machine) -> list[Device]:
@@ -107,7 +107,7 @@ def tflops_of(machine: Machine) -> float:
     return machine.cpu_fp32_tflops or ASSUMED_CPU_TFLOPS_PER_CORE * machine.cpu_cores
 
 
-def rate_of(device: Device, engine: records.Engine, share: float | None) -> Rate:
+def rate_of(device: Device, engine: records.Engine) -> Rate:
     bandwidth = device.bandwidth_gbps
     return Rate(
         eta=engine.eta,
@@ -119,7 +119,7 @@ def rate_of(device: Device, engine: records.Engine, share: float | None) -> Rate
         max_utilization=engine.max_utilization,
         tp_layer_us=engine.tp_layer_us,
         spread=engine.spread,
-        prefill_tflops=(device.fp16_tflops or 0.0) * (share or engine.compute_share),
+        prefill_tflops=(device.fp32_tflops or 0.0) * engine.compute_share,
     )
 
 
@@ -157,7 +157,7 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
             works, form = runtimes_of(device), device_class(device)
             rates.append(
                 tuple(
-                    rate_of(device, engine_of(catalog, runtime, form, variant), catalog.prefill_shares.get(device.arch or ""))
+                    rate_of(device, engine_of(catalog, runtime, form, variant))
                     if runtime in works and (runtime, form) in catalog.engines
                     else None
                     for runtime in codes.RUNTIMES

@@ -91,7 +91,6 @@ class Packed(msgspec.Struct, frozen=True):
     use_cases: list[records.UseCase]
     quality: list[records.Quality]
     engines: msgspec.Raw
-    prefill: msgspec.Raw
     accelerators: msgspec.Raw
     cpus: msgspec.Raw
 
@@ -367,7 +366,7 @@ def pack(source: Path) -> bytes:
         mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
         use_cases=read_csv(source / "use_cases.csv", records.UseCase),
         quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
-        prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),
+        accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]

@@ -343,6 +343,6 @@ cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
     r.context = milli_up(rate.context_mib * 1048576.0)
     r.max_utilization = rate.max_utilization
     r.tp_layer_ms = rate.tp_layer_us * 1e-3
-    r.prefill = rate.prefill_tflops * 500.0
+    r.prompt_ms = 2.0 / rate.prefill_tflops if rate.prefill_tflops > 0 else 0.0
 
 

@@ -6,7 +6,7 @@ llmfit/estimator.py is the Python face of this; here is no rule of its own.
 from llmfit._catalog cimport Catalog, Host
 from llmfit.codes cimport *
 from llmfit.columns cimport load_model
-from llmfit.estimate cimport confidence_by_spread, spread_of
+from llmfit.estimate cimport bandwidth_is_known, confidence_by_spread, spread_of
 from llmfit.fit cimport Candidate, Job, decode_ms
 from llmfit.machine cimport Rate
 from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
@@ -104,18 +104,24 @@ cdef class Shape:
             "layer_ms": r.layer_ms * j.factor,
             "n_layers": m.n_layers,
             "active": m.active,
+            "prompt_params": m.prompt_params,
             "compute_ms": m.active * 1e-9 * r.flop_ms,
             "fixed_ms": self.catalog.columns.policy.fixed_ms,
             "attention_gflop": j.attention,
             "attention_ms": j.attention * r.attention_ms,
             "spread": spread,
-            "confidence": confidence_by_spread(spread, known_shape(m), &self.catalog.columns.policy),
+            "confidence": confidence_by_spread(
+                spread, known_shape(m) and bandwidth_is_known(&host.machine, &c), &self.catalog.columns.policy
+            ),
             "least_ms": roofline_ms(read, r, &self.catalog.columns.policy),
         }
 
-    def prefill(self, Host host, int runtime, bint on_cpu=False):
-        """Prompt tokens a second on the first device (or the CPU); 0 where its compute rate is not known."""
-        return prefill_tps(self.model.active, &host.machine.cpu if on_cpu else &host.machine.gpu[runtime][0])
+    def prefill(self, Host host, int runtime, int quant, double prompt=512, double depth=0, bint on_cpu=False):
+        """Prompt tokens a second on the first device (or the CPU); 0 where its shader rate is not known."""
+        cdef const Rate* r = &host.machine.cpu if on_cpu else &host.machine.gpu[runtime][0]
+        if not r.runs:
+            raise ValueError("this runtime does not run there")
+        return prefill_tps(&self.model, self.weights(quant), prompt, depth, r, &self.catalog.columns.policy)
 
     cdef const Quant* _quant(self, int quant) except NULL:
         if not 0 <= quant < self.catalog.n_quants:

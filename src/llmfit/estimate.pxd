@@ -54,13 +54,14 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     return c.available * r.max_utilization - fixed
 
 
-cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c) noexcept nogil:
+cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
     """Prompt tokens a second where the candidate lies; work divided between GPU and CPU adds up its times; 0: unknown."""
-    cdef double cpu = prefill_tps(m.active, &h.cpu)
+    cdef double weights = bytes_of(c.weights)
+    cdef double cpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.cpu, p)
     cdef double gpu
     if c.mode == CPU_ONLY:
         return cpu
-    gpu = prefill_tps(m.active, &h.gpu[c.runtime][c.kind])
+    gpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.gpu[c.runtime][c.kind], p)
     if c.mode == TENSOR_PARALLEL:
         return gpu * c.devices * 0.8
     if c.mode == GPU or gpu <= 0:
@@ -68,6 +69,11 @@ cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate*
     if cpu <= 0:
         return 0
     return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
+
+
+cdef inline int bandwidth_is_known(const Machine* h, const Candidate* c) noexcept nogil:
+    """1 where the bandwidth of every memory that is read is known, not assumed."""
+    return rate_of(h, c).bandwidth_known and (c.mode < MOE_OFFLOAD or h.cpu.bandwidth_known)
 
 
 cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
@@ -80,14 +86,12 @@ cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* 
         spread = spread * p.moe_spread
     if c.mode >= MOE_OFFLOAD and c.mode != CPU_ONLY or c.devices > 1:
         spread = spread * p.split_spread
-    if not rate_of(h, c).bandwidth_known or c.mode >= MOE_OFFLOAD and not h.cpu.bandwidth_known:
-        spread = fmax(spread, p.unknown_spread)
-    return spread
+    return spread if bandwidth_is_known(h, c) else fmax(spread, p.unknown_spread)
 
 
 cdef inline int confidence_by_spread(double spread, int known, const Policy* p) noexcept nogil:
-    """high, medium or low: how narrow the range is; low where the shape is not known."""
-    if not known or spread > p.medium_spread:
+    """high or medium: how narrow the range is; low where the shape or a bandwidth is not known."""
+    if not known:
         return LOW
     return HIGH if spread <= p.high_spread else MEDIUM
 
@@ -109,11 +113,11 @@ cdef inline Estimate described(
     e.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
     e.context = <int>context
     e.usable = fmin(window, fmax(usable, context)) if c.fits else fmin(window, fmax(usable, 0))
-    e.prefill = prompt_tps(h, m, &c) if c.fits else 0
+    e.prefill = prompt_tps(h, m, &c, p) if c.fits else 0
     e.gpu_bandwidth = r.bandwidth if c.devices else 0
     e.efficiency = r.eta[q.speed_class][m.is_moe]
     e.spread = spread_of(h, m, &c, p)
-    e.confidence = confidence_by_spread(e.spread, j.known, p)
+    e.confidence = confidence_by_spread(e.spread, j.known and bandwidth_is_known(h, &c), p)
     if not r.bandwidth_known:
         e.method = BACKEND_DEFAULT
     elif c.mode == CPU_ONLY:

@@ -23,7 +23,7 @@ cdef struct Rate:
     double context          # memory of the runtime itself, thousandths of a GiB
     double max_utilization  # share of a device that the runtime may fill
     double tp_layer_ms      # two all-reduces a layer
-    double prefill          # 1e9 parameters x tokens a second at the prompt; 0: not known
+    double prompt_ms        # time a prompt token takes for 1e9 parameters: 2 / (share x TFLOPS); 0: not known
 
 cdef struct Machine:
     int n_devices, n_kinds, unified

@@ -51,6 +51,15 @@ cdef inline double token_bytes(const Model* m, double weights, const Policy* p) 
     return weights * fmax(share, 0.01)
 
 
-cdef inline double prefill_tps(double active, const Rate* r) noexcept nogil:
-    """Prompt tokens a second: share x FP16 peak / (2 P_active); 0 where the peak is not known."""
-    return r.prefill / (active * 1e-9)
+cdef inline double prefill_tps(const Model* m, double weights, double prompt, double depth, const Rate* r, const Policy* p) noexcept nogil:
+    """Prompt tokens a second, for `prompt` tokens behind `depth` cached ones; 0 where the shader rate is not known.
+
+    ms a token: 2 P / (s TF) + W / (k BW u) + k_a A / (s TF) + L t / u; u tokens a batch, all weights read once a batch,
+    P active parameters outside embedding and output, A attention work at the mean length. Constants: policy.csv.
+    """
+    cdef double ub = fmin(prompt, p.ubatch), ms
+    if r.prompt_ms <= 0:
+        return 0
+    ms = m.prompt_params * 1e-9 * r.prompt_ms * (p.prompt_moe if m.is_moe else 1.0)
+    ms = ms + weights * 1e-6 / (p.prompt_read * r.bandwidth * ub) + m.n_layers * p.prompt_layer_ms / ub
+    return 1000.0 / (ms + attention_gflop(m, depth + 0.5 * prompt) * p.prompt_attention * 0.5 * r.prompt_ms)
