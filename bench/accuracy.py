@@ -168,15 +168,15 @@ def memory_errors(cells: list[Cells], estimator: Estimator) -> dict[str, list[Er
     return found
 
 
-def left_out(cells: list[Cells], axis: str) -> list[Error]:
-    """Every decode row scored by the coefficients of the fold that has not seen its group."""
-    stored = json.loads((DATA / "folds.json").read_text(encoding="utf-8"))[axis]
+def left_out(cells: list[Cells], axis: str, file: str = "folds.json", score: Any = decode_errors) -> list[Error]:
+    """Every row scored by the coefficients of the fold that has not seen its group."""
+    stored = json.loads((DATA / file).read_text(encoding="utf-8"))[axis]
     found = []
     for fold in stored:
         names = set(fold["left_out"])
         mine = [row for row in cells if scores.group_of(row, axis) in names]
         estimator = Estimator(catalog.default().revised(fold["policy"], fold["engines"]))
-        found += decode_errors(mine, estimator)
+        found += score(mine, estimator)
     return found
 
 
@@ -199,6 +199,7 @@ def main() -> None:
         if options.cross_validate:
             for axis in ("machines", "families", "architectures"):
                 errors[f"decode_{axis}_out"] = left_out(cells, axis)
+            errors["prefill_machines_out"] = left_out(cells, "machines", "prefill_folds.json", prefill_errors)
     if options.weights or not given:
         cells = bench.read(options.weights or DATA / "weights.csv")
         errors["weights"] = weight_errors(cells, estimator)

@@ -96,6 +96,13 @@ class Catalog:
         """All quantizations, as the core numbers them."""
         return self._packed.quants
 
+    def quants_called(self, label: str) -> bytes:
+        """By quantization: 1 where it is called `label` (in any case); KeyError where none is. For Estimates."""
+        mask = bytes(quant.name.lower() == label.lower() for quant in self._packed.quants)
+        if not any(mask):
+            raise KeyError(label)
+        return mask
+
     @property
     def layouts(self) -> dict[str, int]:
         """How model types cut their weights (bits of pack.LAYOUT_FLAGS)."""

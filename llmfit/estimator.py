@@ -92,13 +92,13 @@ class Estimator:
 
     def decode(
         self, shape: Shape, machine: Machine, *, quant: str, tokens: float, runtime: str = "llamacpp",
-        engine: str | None = None, kv: str = "f16", weights: float = 0.0,
+        engine: str | None = None, kv: str = "f16", weights: float = 0.0, n_seq: int = 1,
     ) -> Decode:  # fmt: skip
-        """Speed with ``tokens`` in the cache and the whole model on the machine's first device (its CPU if it has none)."""
+        """Speed of each of ``n_seq`` sessions with ``tokens`` in the cache and the whole model on the machine's first device (its CPU if it has none)."""
         on_cpu = not machine.devices
         basis = shape.decode(
             self.host(machine, engine), codes.RUNTIMES.index(runtime), self.quant(quant), tokens,
-            element_bytes=CACHE_TYPES[kv], weights=weights, on_cpu=on_cpu,
+            element_bytes=CACHE_TYPES[kv], weights=weights, on_cpu=on_cpu, n_seq=n_seq,
         )  # fmt: skip
         tps, spread = 1000.0 / basis["token_ms"], basis["spread"]
         return Decode(tps, tps / (1 + spread), tps * (1 + spread), codes.CONFIDENCES[int(basis["confidence"])], basis)

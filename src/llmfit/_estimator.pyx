@@ -12,7 +12,7 @@ from llmfit.machine cimport Rate
 from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
 from llmfit.model cimport SINGLE_BLOCKS, Model, known_shape
 from llmfit.quant cimport Quant
-from llmfit.speed cimport attention_gflop, prefill_tps, read_ms, roofline_ms, token_bytes
+from llmfit.speed cimport attention_gflop, prefill_tps, read_share, roofline_ms
 from llmfit.tensors cimport Tensors, tensors_of
 
 
@@ -74,8 +74,8 @@ cdef class Shape:
         """Bytes of the compute buffer; without flash attention `context` (of all sequences) matters."""
         return compute_bytes(&self.model, ubatch) if flash else plain_compute_bytes(&self.model, ubatch, context)
 
-    def decode(self, Host host, int runtime, int quant, double tokens, double element_bytes=2, double weights=0, bint on_cpu=False):
-        """One token with `tokens` in the cache, the whole model on one device (the first; or the CPU): its parts, in ms.
+    def decode(self, Host host, int runtime, int quant, double tokens, double element_bytes=2, double weights=0, bint on_cpu=False, double n_seq=1):
+        """One token of each of `n_seq` sessions with `tokens` in the cache, the whole model on one device (the first; or the CPU): its parts, in ms.
 
         Speed = 1000 / token_ms. `weights`: bytes of the weights where they are known, else by rule.
         """
@@ -87,14 +87,15 @@ cdef class Shape:
             raise ValueError("this runtime does not run there")
         if weights <= 0:
             weights = self.weights(quant)
-        j.cache_read = cache_read_bytes(m, tokens, element_bytes)
+        j.cache_read = n_seq * cache_read_bytes(m, tokens, element_bytes)
+        j.n_seq = n_seq
         j.factor = m.layer_factor
-        j.attention = attention_gflop(m, tokens)
+        j.attention = n_seq * attention_gflop(m, tokens)
         cdef Candidate c
         c.mode = CPU_ONLY if on_cpu else GPU
         c.runtime, c.kind, c.devices = runtime, 0, 0 if on_cpu else 1
         cdef double spread = spread_of(&host.machine, m, &c, &self.catalog.columns.policy)
-        cdef double read = token_bytes(m, weights, &self.catalog.columns.policy)
+        cdef double read = weights * read_share(m, n_seq, &self.catalog.columns.policy)
         return {
             "token_ms": decode_ms(m, &j, r, read, 1.0, q.speed_class, &self.catalog.columns.policy),
             "weights_read": read,
@@ -105,7 +106,7 @@ cdef class Shape:
             "n_layers": m.n_layers,
             "active": m.active,
             "prompt_params": m.prompt_params,
-            "compute_ms": m.active * 1e-9 * r.flop_ms,
+            "compute_ms": n_seq * m.active * 1e-9 * r.flop_ms,
             "fixed_ms": self.catalog.columns.policy.fixed_ms,
             "attention_gflop": j.attention,
             "attention_ms": j.attention * r.attention_ms,

@@ -10,13 +10,15 @@ from llmfit.memory cimport (
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant, size_factor
-from llmfit.speed cimport attention_gflop, prefill_tps
+from llmfit.speed cimport attention_gflop, expert_share, prefill_tps, read_share
 
 cdef struct Settings:
     double context          # tokens; 0: the policy's default
     double n_seq            # sessions at once
     double element_bytes    # of a cache element
     int runtime             # only this one; -1: any
+    const unsigned char* quants     # by quantization: 1 where it is allowed; NULL: all are
+    int extra_quant         # a GGUF label outside the ladder among them; -1: none
 
 cdef struct Estimate:
     Candidate best
@@ -140,14 +142,18 @@ cdef inline Estimate estimate(
     cdef const int* quant
     cdef const double* sizes
     cdef double context = s.context if s.context > 0 else p.default_context
-    cdef double smallest_weights = 0
+    cdef double smallest_weights = 0, extra
+    cdef int wrong = s.quants != NULL   # no runtime has the model in an allowed quantization
     if m.context and m.context < context:
         context = m.context
     j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
     j.compute = milli_up(compute_bytes(m, p.ubatch))
-    j.cache_read = cache_read_bytes(m, 0.5 * context, s.element_bytes)
+    j.n_seq = s.n_seq
+    j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, s.element_bytes)
+    j.read_share = read_share(m, s.n_seq, p)
+    j.expert_share = expert_share(m, s.n_seq)
     j.factor = m.layer_factor
-    j.attention = attention_gflop(m, 0.5 * context)
+    j.attention = s.n_seq * attention_gflop(m, 0.5 * context)
     j.loss_factor = size_factor(m.params)
     j.known = known_shape(m)
     best.fits = 0
@@ -156,6 +162,14 @@ cdef inline Estimate estimate(
             continue
         quant = choices(m, runtime, ladder, &n)
         sizes = weights + first_weight(m, runtime, ladder)
+        if s.quants != NULL:
+            while n and not s.quants[quant[0]]:
+                quant, sizes, n = quant + 1, sizes + 1, n - 1
+            n = min(n, 1)  # a label stands once in a list
+            if n == 0 and s.extra_quant >= 0 and runtime == LLAMACPP and m.gguf == 1:
+                extra = milli_up(weights_bytes(m, &quants[s.extra_quant]))
+                quant, sizes, n = &s.extra_quant, &extra, 1
+            wrong = wrong and n == 0
         if n and (smallest < 0 or (allowed >> runtime) & 1):
             smallest = quant[n - 1]
             smallest_weights = sizes[n - 1]
@@ -176,4 +190,6 @@ cdef inline Estimate estimate(
     e = described(h, m, &j, best, &quants[smallest], context, s, p)
     if not (allowed >> smallest_runtime) & 1:
         e.blocker = h.blocker[m.format] if h.blocker[m.format] != NO_REASON else NOT_FOR_RUNTIME
+    if wrong:
+        e.blocker = WRONG_QUANT
     return e

@@ -40,15 +40,31 @@ cdef inline double roofline_ms(double bytes, const Rate* r, const Policy* p) noe
     return bytes / (p.roofline_cap * r.bandwidth * 1e6)
 
 
-cdef inline double token_bytes(const Model* m, double weights, const Policy* p) noexcept nogil:
-    """Bytes of weights read for one token: the active share, without the untied input embedding of larger dense models.
+cdef inline double expert_share(const Model* m, double n_seq) noexcept nogil:
+    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n, every token choosing k of E."""
+    if m.n_experts <= 1 or m.n_experts_active <= 0:
+        return 1.0
+    if n_seq <= 1:
+        return <double>m.n_experts_active / m.n_experts
+    return 1.0 - pow(1.0 - <double>m.n_experts_active / m.n_experts, n_seq)
 
-    `weights`: bytes of all weights as loaded.
+
+cdef inline double read_share(const Model* m, double n_seq, const Policy* p) noexcept nogil:
+    """Share of all weights read for one step: the active share, without the untied input embedding of larger dense models.
+
+    A step for several sequences reads more of the experts, and the rest once.
     """
     cdef double share = m.active / m.params
     if not m.is_moe and not m.tied and m.params > p.untied_from and m.embedding_params > 0:
         share = share - m.embedding_params / m.params
-    return weights * fmax(share, 0.01)
+    if n_seq > 1 and m.active_expert_params > 0:
+        share = share + (m.expert_params * expert_share(m, n_seq) - m.active_expert_params) / m.params
+    return fmin(1.0, fmax(share, 0.01))
+
+
+cdef inline double token_bytes(const Model* m, double weights, const Policy* p) noexcept nogil:
+    """Bytes of weights read for one token of one sequence. `weights`: bytes of all weights as loaded."""
+    return weights * read_share(m, 1.0, p)
 
 
 cdef inline double prefill_tps(const Model* m, double weights, double prompt, double depth, const Rate* r, const Policy* p) noexcept nogil:
