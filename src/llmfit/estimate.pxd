@@ -5,7 +5,7 @@ from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
 from llmfit.fit cimport Candidate, Job, better
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport (
-    bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, usable_tokens, weights_bytes
+    bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, resident_compute_bytes, usable_tokens, weights_bytes
 )
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
@@ -44,7 +44,7 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     cdef double fixed = c.weights + j.compute + r.context
     cdef int heads = 1 if (m.attention == MLA or m.attention == HYBRID_LINEAR_MLA) else max(m.n_kv_heads, 1)
     if c.mode == CPU_ONLY:
-        return h.ram - fixed
+        return h.ram - fixed + j.compute - j.cpu_compute
     if c.mode == TENSOR_PARALLEL:
         return (c.available / c.devices * r.max_utilization - c.weights / c.devices - j.compute - r.context) * min(c.devices, heads)
     if c.mode == MOE_OFFLOAD:
@@ -108,7 +108,7 @@ cdef inline Estimate described(
     cdef double room = room_for_cache(h, m, j, &c, fmin(milli_up(expert_bytes(m, q)), c.weights - 1), p)
     cdef double window = m.context if m.context else context
     cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
-    e.compute = j.compute * copies
+    e.compute = j.cpu_compute if c.mode == CPU_ONLY else j.compute * copies
     e.overhead = r.context * copies
     e.cache = c.total - c.weights - e.compute - e.overhead
     e.offloaded = c.total - c.required
@@ -148,6 +148,7 @@ cdef inline Estimate estimate(
         context = m.context
     j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
     j.compute = milli_up(compute_bytes(m, p.ubatch))
+    j.cpu_compute = milli_up(resident_compute_bytes(m, p.ubatch))
     j.n_seq = s.n_seq
     j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, s.element_bytes)
     j.read_share = read_share(m, s.n_seq, p)

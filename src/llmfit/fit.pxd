@@ -10,6 +10,7 @@ from llmfit.speed cimport read_ms, roofline_ms
 cdef struct Job:
     # One model at one context, before a quantization is chosen.
     double cache, compute   # parts that do not depend on the quantization
+    double cpu_compute      # the compute buffer as resident in RAM, where the CPU does all
     double n_seq            # sessions that a step serves
     double cache_read       # bytes of cache read for one step, the contexts half full
     double read_share       # share of all weights read for one step

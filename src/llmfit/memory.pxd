@@ -94,6 +94,17 @@ cdef inline double compute_bytes(const Model* m, double ubatch) noexcept nogil:
     return ubatch * 4.0 * (vocab + 2.0 * hidden)
 
 
+cdef inline double resident_compute_bytes(const Model* m, double ubatch) noexcept nogil:
+    """What of the buffer becomes resident in system RAM: n_ubatch x 4 x (2 h + 2 ff) and one row of logits.
+
+    On a CPU the buffer is reserved for logits of every token of a batch, but only pages that are written count.
+    """
+    cdef double ff = m.intermediate if m.intermediate else 4.0 * (m.hidden if m.hidden else 8192)
+    if m.is_moe and m.moe_intermediate:
+        ff = fmax(<double>m.moe_intermediate * m.n_experts_active, m.shared_intermediate)
+    return fmin(compute_bytes(m, ubatch), ubatch * 4.0 * (2.0 * (m.hidden if m.hidden else 8192) + 2.0 * ff) + 4.0 * m.vocab)
+
+
 cdef inline double plain_compute_bytes(const Model* m, double ubatch, double context) noexcept nogil:
     """The same without flash attention: at least n_ubatch x 4 x (n_ctx (n_heads + masks) + 2 n_heads d + 2 h)."""
     cdef double masks = 2 if m.window else 1

@@ -16,7 +16,7 @@ cdef inline Candidate on_cpu(
     """The whole model in system RAM, run by the CPU."""
     cdef Candidate c
     c.weights = weights
-    c.total = weights + j.cache + j.compute + h.cpu.context
+    c.total = weights + j.cache + j.cpu_compute + h.cpu.context
     c.required = c.total
     c.available = h.ram
     c.utilization = c.total / fmax(h.ram, 1.0)
