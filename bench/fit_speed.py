@@ -42,19 +42,20 @@ def cross_validate(table: Table, axis: str) -> tuple[Any, list[dict[str, Any]]]:
 
 def spreads(table: Table, errors: list[Any], rows: Any) -> tuple[dict[str, float], float]:
     """(half-width by engine, factor of a MoE) that hold SHARE of the errors of `rows`, shrunk towards everyone's."""
-    size = np.mean(np.abs(errors), axis=0)  # of the ways of leaving out
+    size = np.abs(np.array(errors))  # one line for each way of leaving out
     moe = table.moe > 0
-    plain = float(np.quantile(size[rows & ~moe], SHARE))
+    plain = float(np.quantile(size[:, rows & ~moe], SHARE))
     by_engine = {}
     for index, engine in enumerate(table.engines):
-        own = size[rows & ~moe & (table.group == index)]
-        width = (len(own) * np.quantile(own, SHARE) + SHRINK * plain) / (len(own) + SHRINK) if len(own) else 1.3 * plain
+        own = size[:, rows & ~moe & (table.group == index)]
+        n = own.shape[1]
+        width = (n * np.quantile(own, SHARE) + SHRINK * plain) / (n + SHRINK) if n else 1.3 * plain
         by_engine[engine] = float(width)
-    ratio = size[rows & moe] / np.array([by_engine[table.engines[g]] for g in table.group[rows & moe]])
+    ratio = size[:, rows & moe] / np.array([by_engine[table.engines[g]] for g in table.group[rows & moe]])
     factor = max(1.0, float(np.quantile(ratio, SHARE)))
     # a last step so that the whole holds SHARE
     width = np.array([by_engine[table.engines[g]] for g in table.group]) * np.where(moe, factor, 1.0)
-    scale = float(np.quantile(size[rows] / width[rows], SHARE))
+    scale = float(np.quantile(size[:, rows] / width[rows], SHARE))
     return {engine: float(np.expm1(width * scale)) for engine, width in by_engine.items()}, factor
 
 

@@ -106,9 +106,10 @@ class Table:
             * c["block_layer"] ** self.block[rows]
         )
         flop = np.where(self.cpu[rows], c["cpu_flop"], c["gpu_flop"])
-        ms = (self.weights[rows] + self.cache[rows] / c["cache_efficiency"]) / reached
+        read = (self.weights[rows] + self.cache[rows] / c["cache_efficiency"]) / reached
+        work = flop * 2 * self.active[rows] / tf + c["attention_flop"] * self.attention[rows] / tf
+        ms = np.where(self.cpu[rows], np.hypot(read, work), read + work)  # a CPU computes while it reads
         ms = ms + self.layers[rows] * layer[group] * 1e-3 * factor * (tf / 20) ** c["tflops_exponent"] + c["fixed_ms"]
-        ms = ms + flop * 2 * self.active[rows] / tf + c["attention_flop"] * self.attention[rows] / tf
         return np.maximum(ms, self.weights[rows] / (0.95 * bandwidth))
 
     def fit(self, rows: Any) -> Any:

@@ -311,6 +311,7 @@ cdef class Host:
                 if kinds[k][runtime] is not None:
                     fill_rate(&h.gpu[runtime][k], catalog, kinds[k][runtime], catalog.columns.policy.gpu_flop)
         fill_rate(&h.cpu, catalog, cpu, catalog.columns.policy.cpu_flop)
+        h.cpu.overlaps = 1
         for i in range(h.n_devices):
             h.kind[i], free_bytes = devices[i]
             k = h.kind[i]

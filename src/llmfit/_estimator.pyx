@@ -102,6 +102,7 @@ cdef class Shape:
             "cache_read": j.cache_read,
             "efficiency": r.eta[q.speed_class][m.is_moe],
             "bandwidth_gbps": r.bandwidth,
+            "overlaps": r.overlaps,
             "layer_ms": r.layer_ms * j.factor,
             "n_layers": m.n_layers,
             "active": m.active,
