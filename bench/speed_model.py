@@ -29,7 +29,7 @@ SHARED = {
     "cpu_flop": (0.6, 0.6, True), "cache_efficiency": (1.0, 0.2, True), "attention_flop": (0.5, 1.0, True),
 }  # fmt: skip
 SIGMA = 0.08  # about the spread between two people who measure the same thing; Cauchy beyond it
-WEIGHT = -0.25  # a machine's rows count n^-0.25 each: a few machines must not decide everything
+WEIGHT = -0.15  # a machine's rows count n^-0.15 each: a few machines must not decide everything
 
 
 class Table:

@@ -275,11 +275,13 @@ def shape_row(
     caches = model.attention not in ("encoder", "encoder_decoder", "ssm")
     by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0
     kv_unknown = caches and not by_latent and not (full + window and model.n_kv_heads and model.head_dim)
-    is_moe = model.n_experts > 1 or model.params_active is not None
+    looked_up = model.vocab_size * model.n_layers * linear.per_layer_embedding  # per-layer embeddings: not read whole
+    is_moe = model.n_experts > 1 or (model.params_active is not None and not looked_up)
+    active = model.params_active or model.params_text - (looked_up if looked_up < model.params_text else 0)
     # without a known shape of its own a latent cache is bounded like any other
     attention = model.attention if not kv_unknown or not model.attention.endswith("mla") else ""
     return (
-        model.params_text, min(model.params_active or model.params_text, model.params_text), model.n_layers,
+        model.params_text, min(active, model.params_text), model.n_layers,
         model.hidden_size, model.vocab_size, model.n_heads, model.n_kv_heads, model.head_dim, model.v_head_dim,
         model.full_kv_heads, model.full_head_dim, model.moe_intermediate_size, model.n_experts, model.n_experts_active,
         model.n_dense_layers, model.sliding_window, full, window, model.kv_lora_rank, model.rope_head_dim,
