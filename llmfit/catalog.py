@@ -13,7 +13,7 @@ import msgspec
 from llmfit import codes
 from llmfit.checks import POLICY_NAMES
 from llmfit.errors import CatalogError
-from llmfit.pack import FORMAT_VERSION, SHAPE_COLUMNS, Packed
+from llmfit.pack import FORMAT_VERSION, SHAPE_COLUMNS, FixedQuant, Packed
 from llmfit.pack_rows import ROW_COLUMNS
 from llmfit.shapes import CatalogName
 
@@ -61,6 +61,20 @@ class Catalog:
             cpus=msgspec.msgpack.decode(self._packed.cpus, type=tuple[CpuFamily, ...]),
         )
 
+    def revised(self, policy: dict[str, float], engines: dict[str, dict[str, float]]) -> Catalog:
+        """The same catalog under other constants and engine figures (by name): what a cross-validation needs."""
+        other = object.__new__(Catalog)
+        other.__dict__.update(self.__dict__)
+        rows = {key: row for key, row in self.engines.items()}
+        other.__dict__["engines"] = {
+            key: msgspec.structs.replace(row, **engines.get(row.engine, {})) for key, row in rows.items()
+        }
+        other._packed = msgspec.structs.replace(self._packed, policy=self._packed.policy | policy)
+        from llmfit._catalog import Catalog as CoreCatalog
+
+        other.core = CoreCatalog(other._packed, wire_words(), POLICY_NAMES)
+        return other
+
     @cached_property
     def engines(self) -> dict[tuple[str, str], records.Engine]:
         """What a runtime reaches on a class of device, by (runtime, device class)."""
@@ -69,13 +83,22 @@ class Catalog:
         rows = msgspec.msgpack.decode(self._packed.engines, type=list[records.Engine])
         return {(row.runtime, row.device): row for row in rows}
 
-    @cached_property
-    def prefill_shares(self) -> dict[str, float]:
-        """Share of the FP16 peak that prompt processing reaches, by architecture."""
-        from llmfit import records
+    @property
+    def quants(self) -> list[FixedQuant]:
+        """All quantizations, as the core numbers them."""
+        return self._packed.quants
 
-        rows = msgspec.msgpack.decode(self._packed.prefill, type=list[records.Prefill])
-        return {row.arch: row.share for row in rows}
+    def quants_called(self, label: str) -> bytes:
+        """By quantization: 1 where it is called `label` (in any case); KeyError where none is. For Estimates."""
+        mask = bytes(quant.name.lower() == label.lower() for quant in self._packed.quants)
+        if not any(mask):
+            raise KeyError(label)
+        return mask
+
+    @property
+    def layouts(self) -> dict[str, int]:
+        """How model types cut their weights (bits of pack.LAYOUT_FLAGS)."""
+        return self._packed.layouts
 
     @property
     def quant_names(self) -> list[str]:

@@ -16,6 +16,14 @@ FORMATS = (
     "bf16", "fp8", "mxfp8", "nvfp4", "mxfp4", "awq", "gptq", "autoround", "int", "bnb", "exl2", "exl3", "mlx",
     "gguf", "onnx",
 )  # fmt: skip
+# Kinds of tensors that a GGUF mix tells apart, the layers a rule of it covers, when it holds (tensors.pxd, gguf.pxd).
+TENSORS = (
+    "body", "embedding", "output", "attn_q", "attn_k", "attn_v", "attn_qkv", "attn_out", "ffn_gate", "ffn_up",
+    "ffn_down", "experts_gate", "experts_up", "experts_down",
+)  # fmt: skip
+SPEED_CLASSES = ("f16", "q8", "q56", "q4", "q4_0", "q23")  # how a quantization reads: the logits of policy.csv
+LAYER_SETS = ("all", "more_bits", "first_2", "first_4", "first_eighth", "first_sixteenth", "middle")
+MIX_CONDITIONS = ("", "gqa4", "experts4", "experts8", "imatrix", "no_imatrix", "layers80")
 ORIGINS = ("official", "quantized", "community")
 ROLES = ("generator", "embedding", "reranker", "guard", "reward", "ocr", "translation")
 TUNINGS = ("base", "instruct", "reasoning", "unknown")

@@ -40,7 +40,8 @@ class Rate(msgspec.Struct, frozen=True):
     context_mib: float
     max_utilization: float
     tp_layer_us: float
-    prefill_tflops: float  # share x FP16 peak; 0: not known
+    spread: float
+    prefill_tflops: float  # share x shader peak; 0: not known
 
 
 def used_devices(machine: Machine) -> list[Device]:
@@ -99,7 +100,14 @@ def formats_of(devices: list[Device]) -> tuple[bytes, bytes]:
     return bytes(runtimes), bytes(blockers)
 
 
-def rate_of(device: Device, engine: records.Engine, share: float | None) -> Rate:
+def tflops_of(machine: Machine) -> float:
+    """Shader rate of the first device, or of the CPU, as the decode formula takes it."""
+    if machine.devices:
+        return machine.devices[0].fp32_tflops or ASSUMED_GPU_TFLOPS
+    return machine.cpu_fp32_tflops or ASSUMED_CPU_TFLOPS_PER_CORE * machine.cpu_cores
+
+
+def rate_of(device: Device, engine: records.Engine) -> Rate:
     bandwidth = device.bandwidth_gbps
     return Rate(
         eta=engine.eta,
@@ -110,7 +118,8 @@ def rate_of(device: Device, engine: records.Engine, share: float | None) -> Rate
         context_mib=engine.context_mib,
         max_utilization=engine.max_utilization,
         tp_layer_us=engine.tp_layer_us,
-        prefill_tflops=(device.fp16_tflops or 0.0) * (share or engine.compute_share),
+        spread=engine.spread,
+        prefill_tflops=(device.fp32_tflops or 0.0) * engine.compute_share,
     )
 
 
@@ -125,12 +134,18 @@ def cpu_rate(machine: Machine, engine: records.Engine) -> Rate:
         context_mib=engine.context_mib,
         max_utilization=engine.max_utilization,
         tp_layer_us=engine.tp_layer_us,
+        spread=engine.spread,
         prefill_tflops=(machine.cpu_fp32_tflops or 0.0) * engine.compute_share,
     )
 
 
-def host_of(machine: Machine, catalog: Catalog) -> Host:
-    """The kernel's view of a machine. LlmfitError for more devices than it has room for."""
+def engine_of(catalog: Catalog, runtime: str, form: str, variant: str | None) -> records.Engine:
+    """The row of engines.csv: the variant's own where there is one."""
+    return catalog.engines.get((runtime, f"{form}_{variant}")) or catalog.engines[runtime, form]
+
+
+def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> Host:
+    """The kernel's view of a machine; `variant`: a build of a runtime that has figures of its own. LlmfitError for more devices than it has room for."""
     devices = used_devices(machine)
     kinds: dict[tuple[object, ...], int] = {}
     rates: list[tuple[Rate | None, ...]] = []
@@ -142,7 +157,7 @@ def host_of(machine: Machine, catalog: Catalog) -> Host:
             works, form = runtimes_of(device), device_class(device)
             rates.append(
                 tuple(
-                    rate_of(device, catalog.engines[runtime, form], catalog.prefill_shares.get(device.arch or ""))
+                    rate_of(device, engine_of(catalog, runtime, form, variant))
                     if runtime in works and (runtime, form) in catalog.engines
                     else None
                     for runtime in codes.RUNTIMES
@@ -156,7 +171,7 @@ def host_of(machine: Machine, catalog: Catalog) -> Host:
         catalog.core,
         rates,
         placed,
-        cpu_rate(machine, catalog.engines["llamacpp", "cpu"]),
+        cpu_rate(machine, engine_of(catalog, "llamacpp", "cpu", variant)),
         float(machine.ram_available_bytes),
         bool(devices) and all(device.unified for device in devices),
         runtimes,

@@ -22,7 +22,7 @@ from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import Copy, GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Columns of the two matrices, in the order in which _core.pyx reads them.
 SHAPE_COLUMNS = (
@@ -30,8 +30,11 @@ SHAPE_COLUMNS = (
     "full_kv_heads", "full_head_dim", "moe_intermediate", "n_experts", "n_experts_active", "n_dense_layers", "window",
     "n_full", "n_window", "kv_lora_rank", "rope_head_dim", "n_linear", "linear_kind", "ssm_inner", "ssm_state",
     "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
-    "gguf", "mlx", "tp_sizes",
+    "gguf", "mlx", "intermediate", "shared_intermediate", "q_lora_rank", "nope_dim", "ssm_heads",
+    "per_layer_embedding", "moe_latent", "layout", "attention_layers", "window_layers", "tp_sizes",
 )  # fmt: skip
+# The bits of `layout`, in the order of model.pxd.
+LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
 GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
 
@@ -50,7 +53,9 @@ class FixedQuant(msgspec.Struct, frozen=True):
     embedding_bits: float
     nameonly_bits: float
     loss_bits: float
-    speed_logit: float
+    speed: int  # of codes.SPEED_CLASSES
+    mix: str = ""
+    mix_scale: float = 1.0
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -76,11 +81,13 @@ class Packed(msgspec.Struct, frozen=True):
     quants: list[FixedQuant]
     ladders: list[list[int]]  # by runtime: indices of quants, best first
     mxfp4: int
+    types: list[records.GgufType]
+    mixes: list[records.MixRule]
+    layouts: dict[str, int]  # by model type: the bits of LAYOUT_FLAGS
     policy: dict[str, float]
     use_cases: list[records.UseCase]
     quality: list[records.Quality]
     engines: msgspec.Raw
-    prefill: msgspec.Raw
     accelerators: msgspec.Raw
     cpus: msgspec.Raw
 
@@ -180,6 +187,36 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
     return full, window
 
 
+def attention_layers(model: records.Model) -> tuple[int, int]:
+    """Layers that hold attention weights: (of the growing kind, of the window kind), shared caches or not."""
+    full = model.n_layers if model.n_full_attn_layers is None else model.n_full_attn_layers
+    if model.attention == "ssm":
+        return 0, 0
+    if model.attention == "sliding":
+        return full, max(model.n_layers - full, 0)
+    return full if model.attention.startswith("hybrid") else model.n_layers, 0
+
+
+def layout_bits(path: Path) -> dict[str, int]:
+    """The bits of LAYOUT_FLAGS by model type."""
+    return {
+        layout.model_type: sum(1 << bit for bit, name in enumerate(LAYOUT_FLAGS) if getattr(layout, name))
+        for layout in read_csv(path, records.Layout)
+    }
+
+
+def check_mixes(types: list[records.GgufType], mixes: list[records.MixRule], quants: list[records.Quant]) -> None:
+    """Names that one table uses and another lacks."""
+    known, labels = {t.type for t in types}, {rule.label for rule in mixes}
+    for where, missing in (
+        ("gguf_types.csv: fallback", {t.fallback for t in types if t.fallback} - known),
+        ("gguf_mixes.csv: type", {rule.type for rule in mixes} - known),
+        ("quants.csv: mix", {quant.mix for quant in quants if quant.mix} - labels),
+    ):
+        if missing:
+            raise CatalogError(f"{where} {', '.join(sorted(missing))} is not known")
+
+
 def gguf_forms(model: records.Model) -> int:
     """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 (gpt-oss)."""
     if model.format in ("bf16", "gguf"):
@@ -199,7 +236,8 @@ def quants_of(
     for quant in ladder:
         found[quant.name, 0.0, True] = FixedQuant(
             quant.name, codes.RUNTIMES.index(quant.runtime), quant.body_bits, quant.expert_bits, quant.output_bits,
-            quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, quant.speed_logit,
+            quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, codes.SPEED_CLASSES.index(quant.speed),
+            quant.mix, quant.mix_scale,
         )  # fmt: skip
     for key in sorted({own for model in models if (own := own_form(model, formats))} - set(found)):
         form, bits = formats[key[0]], key[1]
@@ -209,7 +247,7 @@ def quants_of(
         dense = rest if form.body_is_experts and key[2] else body
         found[key] = FixedQuant(
             form.label.replace("{bits}", f"{bits:g}"), runtime, dense, body, rest, rest, body + 0.35,
-            bits + 0.5 if bits < 16 else 16, form.speed_logit,
+            bits + 0.5 if bits < 16 else 16, codes.SPEED_CLASSES.index(form.speed),
         )  # fmt: skip
     return found
 
@@ -251,7 +289,7 @@ def mlx_forms(model: records.Model, copies: tuple[Copy, ...], ladder: list[recor
 
 def shape_row(
     model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
-    formats: dict[str, records.FixedFormat], mlx: int,
+    formats: dict[str, records.FixedFormat], layouts: dict[str, int], mlx: int = 0,
 ) -> tuple[float, ...]:
     """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
     full, window = cache_layers(model, architecture)
@@ -260,11 +298,13 @@ def shape_row(
     caches = model.attention not in ("encoder", "encoder_decoder", "ssm")
     by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0
     kv_unknown = caches and not by_latent and not (full + window and model.n_kv_heads and model.head_dim)
-    is_moe = model.n_experts > 1 or model.params_active is not None
+    looked_up = model.vocab_size * model.n_layers * linear.per_layer_embedding  # per-layer embeddings: not read whole
+    is_moe = model.n_experts > 1 or (model.params_active is not None and not looked_up)
+    active = model.params_active or model.params_text - (looked_up if looked_up < model.params_text else 0)
     # without a known shape of its own a latent cache is bounded like any other
     attention = model.attention if not kv_unknown or not model.attention.endswith("mla") else ""
     return (
-        model.params_text, min(model.params_active or model.params_text, model.params_text), model.n_layers,
+        model.params_text, min(active, model.params_text), model.n_layers,
         model.hidden_size, model.vocab_size, model.n_heads, model.n_kv_heads, model.head_dim, model.v_head_dim,
         model.full_kv_heads, model.full_head_dim, model.moe_intermediate_size, model.n_experts, model.n_experts_active,
         model.n_dense_layers, model.sliding_window, full, window, model.kv_lora_rank, model.rope_head_dim,
@@ -272,7 +312,9 @@ def shape_row(
         linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
         codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
         kv_unknown, quant_index[form] if form else -1, gguf_forms(model), mlx,
-        sum(1 << n for n in tp_sizes(model) if n < 50),
+        model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
+        linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
+        *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50),
     )  # fmt: skip
 
 
@@ -297,6 +339,10 @@ def pack(source: Path) -> bytes:
     quality = read_csv(source / "quality.csv", records.Quality)
     check_small_tables(policy, use_cases, quality, ladder)
     quants = quants_of(ladder, formats, models)
+    types = read_csv(source / "gguf_types.csv", records.GgufType)
+    mixes = read_csv(source / "gguf_mixes.csv", records.MixRule)
+    layouts = layout_bits(source / "layouts.csv")
+    check_mixes(types, mixes, ladder)
     quant_index = {key: index for index, key in enumerate(quants)}
 
     shapes: dict[tuple[float, ...], int] = {}
@@ -306,7 +352,7 @@ def pack(source: Path) -> bytes:
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
         mlx = mlx_forms(model, copies.get(model.id, ()), ladder)
-        shape = shape_row(model, architectures.get(key), quant_index, formats, mlx)
+        shape = shape_row(model, architectures.get(key), quant_index, formats, layouts, mlx)
         rows.append(to_rows.of(model, shapes.setdefault(shape, len(shapes))))
     row_json, row_json_ends = blob([msgspec.json.encode(row_facts(m, copies.get(m.id, ())))[:-1] for m in models])
     search, search_ends = blob([search_text(model).encode() for model in models])
@@ -316,7 +362,7 @@ def pack(source: Path) -> bytes:
         [
             quant_index[quant.name, 0.0, True]
             for quant in sorted(ladder, key=lambda quant: quant.ladder)
-            if quant.runtime == runtime and quant.format == ("bf16" if runtime == "mlx" else "gguf")
+            if quant.ladder and quant.runtime == runtime and quant.format == ("bf16" if runtime == "mlx" else "gguf")
         ]
         for runtime in codes.RUNTIMES
     ]
@@ -331,9 +377,9 @@ def pack(source: Path) -> bytes:
         search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends,
         providers=list(to_rows.providers), licenses=list(to_rows.licenses), quants=list(quants.values()),
         ladders=indices,
-        mxfp4=quant_index["MXFP4", 0.0, True], policy=policy,
+        mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
         use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
-        prefill=table("prefill.csv", records.Prefill), accelerators=table("accelerators.csv", Accelerator),
+        accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]

@@ -106,9 +106,11 @@ class Quant(msgspec.Struct, frozen=True, kw_only=True):
     output_bits: Positive
     embedding_bits: Positive
     nameonly_bits: Positive
-    speed_logit: Number
+    speed: Literal[codes.SPEED_CLASSES]  # type: ignore[valid-type]
     loss_bits: Positive
-    ladder: int  # place in its runtime's ladder, best first
+    ladder: int  # place in its runtime's ladder, best first; 0: known, but not chosen by itself
+    mix: str = ""  # label in gguf_mixes.csv
+    mix_scale: Positive = 1.0  # a publisher's own mix: its size over that of `mix`
     source: str
 
 
@@ -122,7 +124,42 @@ class FixedFormat(msgspec.Struct, frozen=True, kw_only=True):
     rest_bits: Number  # of embedding and output; 0: like the body
     default_bits: Positive
     body_is_experts: bool  # the format covers the experts alone, the rest stays at rest_bits
-    speed_logit: Number
+    speed: Literal[codes.SPEED_CLASSES]  # type: ignore[valid-type]
+    source: str
+
+
+class GgufType(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of quantized weights, and the type that takes over where a row does not divide into blocks."""
+
+    type: str
+    block: Positive
+    bytes: Positive
+    fallback: str = ""
+    source: str
+
+
+class MixRule(msgspec.Struct, frozen=True, kw_only=True):
+    """The type of one kind of tensor under a GGUF label; later rules beat earlier ones."""
+
+    rule: str  # unique: label/tensor/number
+    label: str
+    tensor: Literal[codes.TENSORS]  # type: ignore[valid-type]
+    type: str
+    layers: Literal[codes.LAYER_SETS]  # type: ignore[valid-type]
+    condition: Literal[codes.MIX_CONDITIONS] = ""  # type: ignore[valid-type]
+    source: str
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """How the weights of a model type are cut where that differs from the usual; flags, see model.pxd."""
+
+    model_type: str
+    fused_qkv: bool
+    no_gate: bool
+    gated_query: bool
+    single_blocks: bool
+    qk_norm: bool
+    experts_mxfp4: bool
     source: str
 
 
@@ -138,15 +175,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     max_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)]
     assumed_bandwidth_gbps: Positive
     tp_layer_us: Positive
-    compute_share: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    source: str
-
-
-class Prefill(msgspec.Struct, frozen=True, kw_only=True):
-    """Share of the dense FP16 peak that prompt processing reaches on an architecture."""
-
-    arch: str
-    share: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    compute_share: Annotated[float, msgspec.Meta(gt=0, le=10)]  # of the shader peak, reached by prompts; matrix units exceed it
+    spread: Positive  # 80 % of measurements lie within a factor 1 + spread
     source: str
 
 

@@ -7,11 +7,13 @@ from llmfit.quant cimport MAX_SPEED_CLASSES
 cdef class Catalog:
     cdef Columns columns
     cdef double speed_logits[MAX_SPEED_CLASSES]
-    cdef int n_speed_classes
+    cdef int n_speed_classes, n_quants
+    cdef readonly dict labels   # GGUF label: place among the mixes
     cdef list kept              # whatever the pointers in `columns` point into
 
     cdef Text _text(self, str word)
     cdef int _fill(self, Text* to, words) except -1
+    cdef int _open_mixes(self, packed) except -1
     cdef int _open_quants(self, packed) except -1
     cdef int _open_policy(self, packed, tuple names) except -1
     cdef int _open_shapes(self, const double[::1] facts) except -1

@@ -3,17 +3,21 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from llmfit import codes
+
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
+from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
 from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
 from llmfit.match cimport contains
-from llmfit.memory cimport milli_up, weights_bytes
+from llmfit.memory cimport file_bytes, milli_up, weights_bytes
 from llmfit.model cimport Model
 from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
 from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
+from llmfit.tensors cimport T_BODY, Tensors, tensors_of
 
 
 cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
@@ -41,6 +45,7 @@ cdef class Catalog:
         self.kept = []
         self.columns.n_rows = packed.n_rows
         self.columns.n_shapes = packed.n_shapes
+        self._open_mixes(packed)
         self._open_quants(packed)
         self._open_policy(packed, policy_names)
         self._open_shapes(packed.shapes.cast("d"))
@@ -53,6 +58,7 @@ cdef class Catalog:
         free(self.columns.weights)
         free(self.columns.rows)
         free(self.columns.quants)
+        free(self.columns.mixes)
         free(<void*>self.columns.ladder.own_runtime)
         free(<void*>self.columns.wire.quants)
 
@@ -81,25 +87,56 @@ cdef class Catalog:
             to[i] = self._text(word)
         return 0
 
+    cdef int _open_mixes(self, packed) except -1:
+        """The blocks of ggml's types, and which tensor takes which of them under each label."""
+        cdef int i
+        cdef Mix* x
+        cdef MixRule r
+        cdef dict types = {t.type: place for place, t in enumerate(packed.types)}
+        self.labels = {label: place for place, label in enumerate(dict.fromkeys(rule.label for rule in packed.mixes))}
+        if len(types) > MAX_TYPES:
+            raise ValueError("more GGUF types than the core has room for")
+        for i, t in enumerate(packed.types):
+            self.columns.types[i] = BlockType(t.block, t.bytes, types[t.fallback] if t.fallback else -1)
+        self.columns.mixes = <Mix*>zeroed(len(self.labels), sizeof(Mix))
+        for rule in packed.mixes:
+            x = &self.columns.mixes[<int>self.labels[rule.label]]
+            x.types = &self.columns.types[0]
+            x.experts_type = types["MXFP4"]
+            i = codes.TENSORS.index(rule.tensor)
+            r = MixRule(
+                types[rule.type], codes.LAYER_SETS.index(rule.layers), codes.MIX_CONDITIONS.index(rule.condition)
+            )
+            if i == T_BODY:
+                x.base = r.type
+            elif x.n_rules[i] == MAX_RULES:
+                raise ValueError("more rules for a tensor than the core has room for")
+            else:
+                x.rules[i][x.n_rules[i]] = r
+                x.n_rules[i] += 1
+        return 0
+
     cdef int _open_quants(self, packed) except -1:
         cdef int i, k, n = len(packed.quants)
-        cdef list logits = sorted({q.speed_logit for q in packed.quants})
         cdef Text* names = <Text*>zeroed(n, sizeof(Text))
         cdef signed char* own = <signed char*>zeroed(n, 1)
         cdef Quant* quants = <Quant*>zeroed(n, sizeof(Quant))
         self.columns.wire.quants = names
         self.columns.ladder.own_runtime = own
         self.columns.quants = quants
-        if len(logits) > MAX_SPEED_CLASSES or 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
+        if 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
             raise ValueError("more quantizations than the core has room for")
-        self.n_speed_classes = len(logits)
-        for i in range(self.n_speed_classes):
-            self.speed_logits[i] = logits[i]
+        self.n_quants = n
+        self.n_speed_classes = len(codes.SPEED_CLASSES)
+        for i, name in enumerate(codes.SPEED_CLASSES):
+            self.speed_logits[i] = packed.policy.get(f"logit_{name}", 0.0)
         for i, q in enumerate(packed.quants):
             quants[i] = Quant(
                 q.body_bits, q.expert_bits, q.output_bits, q.embedding_bits, q.nameonly_bits, quant_loss(q.loss_bits),
-                q.runtime, logits.index(q.speed_logit),
+                NULL, q.mix_scale, q.runtime, q.speed,
             )
+            if q.mix:
+                quants[i].mix = &self.columns.mixes[<int>self.labels[q.mix]]
             own[i] = q.runtime
             names[i] = self._text(q.name)
         for k in range(N_RUNTIMES):
@@ -128,19 +165,21 @@ cdef class Catalog:
         cdef Columns* c = &self.columns
         cdef Model* m
         cdef double* w
+        cdef Tensors s
         c.models = <Model*>zeroed(n, sizeof(Model))
         c.weights = <double*>zeroed(n * WEIGHTS, sizeof(double))
         if n == 0:
             return 0
         with nogil:
             for i in range(n):
-                c.models[i] = load_model(&facts[0], n, i)
+                c.models[i] = load_model(&facts[0], n, i, &c.policy)
                 m = &c.models[i]
+                s = tensors_of(m)
                 w = &c.weights[i * WEIGHTS]
                 if m.own_quant >= 0:
                     w[0] = milli_up(weights_bytes(m, &c.quants[m.own_quant]))
                 for k in range(size):
-                    w[1 + k] = milli_up(weights_bytes(m, &c.quants[c.ladder.quant[LLAMACPP][k]]))
+                    w[1 + k] = milli_up(file_bytes(m, &s, &c.quants[c.ladder.quant[LLAMACPP][k]], 1))
                 if m.gguf == 2:
                     w[1] = milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
                 for k in range(c.ladder.size[MLX]):
@@ -272,6 +311,7 @@ cdef class Host:
                 if kinds[k][runtime] is not None:
                     fill_rate(&h.gpu[runtime][k], catalog, kinds[k][runtime], catalog.columns.policy.gpu_flop)
         fill_rate(&h.cpu, catalog, cpu, catalog.columns.policy.cpu_flop)
+        h.cpu.overlaps = 1
         for i in range(h.n_devices):
             h.kind[i], free_bytes = devices[i]
             k = h.kind[i]
@@ -299,9 +339,11 @@ cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
             r.eta[s][moe] = efficiency(rate.eta, rate.bandwidth_gbps, moe, catalog.speed_logits[s], &catalog.columns.policy)
     r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent
     r.flop_ms = flop_factor * 2.0 / tflops
+    r.attention_ms = catalog.columns.policy.attention_flop / tflops
+    r.spread = rate.spread
     r.context = milli_up(rate.context_mib * 1048576.0)
     r.max_utilization = rate.max_utilization
     r.tp_layer_ms = rate.tp_layer_us * 1e-3
-    r.prefill = rate.prefill_tflops * 500.0
+    r.prompt_ms = 2.0 / rate.prefill_tflops if rate.prefill_tflops > 0 else 0.0
 
 

@@ -78,25 +78,40 @@ cdef class Estimates:
     """One Estimate for each distinct shape of the catalog on one host.
 
     `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
-    `runtime` an index of codes.RUNTIMES or -1 for any. With `later` they are made by fill_all().
+    `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
+    allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
+    `later` they are made by fill_all().
     """
 
     cdef readonly Catalog catalog
     cdef readonly Host host
     cdef Settings settings
+    cdef bytes quants
     cdef Estimate* by_shape
 
     def __cinit__(
         self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
-        bint later=False,
+        bytes quants=None, bint later=False,
     ):
+        cdef const Columns* c = &catalog.columns
+        cdef int i
         self.catalog = catalog
         self.host = host
         self.settings.context = context
         self.settings.n_seq = n_seq
         self.settings.element_bytes = element_bytes
         self.settings.runtime = runtime
-        self.by_shape = <Estimate*>calloc(catalog.columns.n_shapes + 1, sizeof(Estimate))
+        self.quants = quants
+        self.settings.quants = NULL
+        self.settings.extra_quant = -1
+        if quants is not None:
+            if len(quants) != catalog.n_quants:
+                raise ValueError("one byte a quantization")
+            self.settings.quants = <const unsigned char*><const char*>quants
+            for i in range(catalog.n_quants):
+                if quants[i] and c.quants[i].mix != NULL:
+                    self.settings.extra_quant = i
+        self.by_shape = <Estimate*>calloc(c.n_shapes + 1, sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
         if not later:

@@ -124,7 +124,7 @@ cdef inline Candidate impossible(const Machine* h, const Job* j, double weights,
     c.fits = 0
     c.level = TOO_TIGHT
     c.weights = weights
-    c.total = weights + j.cache + j.compute + context
+    c.total = weights + j.cache + (j.compute if h.n_devices else j.cpu_compute) + context
     c.required = c.total
     c.available = h.gpu_total if h.n_devices else h.ram
     c.utilization = c.total / fmax(c.available, 1.0)

@@ -3,11 +3,13 @@ from libc.string cimport memset
 from llmfit.buffer cimport Text
 from llmfit.choose cimport Ladder
 from llmfit.codes cimport *
+from llmfit.gguf cimport MAX_TYPES, BlockType, Mix
 from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, pooled
+from llmfit.speed cimport layer_factor
 
 cdef enum:
     WEIGHTS = 16            # sizes kept of each shape: own form, GGUF ladder (or MXFP4 alone), MLX ladder
@@ -22,6 +24,8 @@ cdef struct Columns:
     double* weights         # WEIGHTS by shape, thousandths of a GiB
     Row* rows
     Quant* quants
+    Mix* mixes              # by GGUF label
+    BlockType types[MAX_TYPES]
     Ladder ladder
     Policy policy
     UseCaseWeights use_cases[N_USE_CASES]
@@ -39,7 +43,7 @@ cdef inline Text piece(const Strings* s, int i) noexcept nogil:
     return t
 
 
-cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
+cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noexcept nogil:
     """Shape `i` of the packed matrix (pack.SHAPE_COLUMNS), completed."""
     cdef Model m
     memset(&m, 0, sizeof(Model))
@@ -79,8 +83,20 @@ cdef inline Model load_model(const double* f, int n, int i) noexcept nogil:
     m.own_quant = <int>f[33 * n + i]
     m.gguf = <int>f[34 * n + i]
     m.mlx = <int>f[35 * n + i]
-    m.tp_sizes = <unsigned long long>f[36 * n + i]
-    return complete(m)
+    m.intermediate = <int>f[36 * n + i]
+    m.shared_intermediate = <int>f[37 * n + i]
+    m.q_lora_rank = <int>f[38 * n + i]
+    m.nope_dim = <int>f[39 * n + i]
+    m.ssm_heads = <int>f[40 * n + i]
+    m.per_layer_embedding = <int>f[41 * n + i]
+    m.moe_latent = <int>f[42 * n + i]
+    m.layout = <int>f[43 * n + i]
+    m.attention_layers = <int>f[44 * n + i]
+    m.window_layers = <int>f[45 * n + i]
+    m.tp_sizes = <unsigned long long>f[46 * n + i]
+    m = complete(m)
+    m.layer_factor = layer_factor(&m, p)
+    return m
 
 
 cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:

@@ -5,18 +5,20 @@ from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
 from llmfit.fit cimport Candidate, Job, better
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport (
-    bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, usable_tokens, weights_bytes
+    bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, resident_compute_bytes, usable_tokens, weights_bytes
 )
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant, size_factor
-from llmfit.speed cimport layer_factor, prefill_tps
+from llmfit.speed cimport attention_gflop, expert_share, prefill_tps, read_share
 
 cdef struct Settings:
     double context          # tokens; 0: the policy's default
     double n_seq            # sessions at once
     double element_bytes    # of a cache element
     int runtime             # only this one; -1: any
+    const unsigned char* quants     # by quantization: 1 where it is allowed; NULL: all are
+    int extra_quant         # a GGUF label outside the ladder among them; -1: none
 
 cdef struct Estimate:
     Candidate best
@@ -25,6 +27,7 @@ cdef struct Estimate:
     double usable           # tokens
     double prefill          # tokens/s; 0: not known
     double efficiency, gpu_bandwidth
+    double spread           # 80 % of measurements lie within a factor 1 + spread of the speed
     int context, confidence, method, blocker
 
 
@@ -41,7 +44,7 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     cdef double fixed = c.weights + j.compute + r.context
     cdef int heads = 1 if (m.attention == MLA or m.attention == HYBRID_LINEAR_MLA) else max(m.n_kv_heads, 1)
     if c.mode == CPU_ONLY:
-        return h.ram - fixed
+        return h.ram - fixed + j.compute - j.cpu_compute
     if c.mode == TENSOR_PARALLEL:
         return (c.available / c.devices * r.max_utilization - c.weights / c.devices - j.compute - r.context) * min(c.devices, heads)
     if c.mode == MOE_OFFLOAD:
@@ -53,13 +56,14 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     return c.available * r.max_utilization - fixed
 
 
-cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c) noexcept nogil:
+cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
     """Prompt tokens a second where the candidate lies; work divided between GPU and CPU adds up its times; 0: unknown."""
-    cdef double cpu = prefill_tps(m.active, &h.cpu)
+    cdef double weights = bytes_of(c.weights)
+    cdef double cpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.cpu, p)
     cdef double gpu
     if c.mode == CPU_ONLY:
         return cpu
-    gpu = prefill_tps(m.active, &h.gpu[c.runtime][c.kind])
+    gpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.gpu[c.runtime][c.kind], p)
     if c.mode == TENSOR_PARALLEL:
         return gpu * c.devices * 0.8
     if c.mode == GPU or gpu <= 0:
@@ -69,12 +73,29 @@ cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate*
     return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
 
 
-cdef inline int confidence_of(const Machine* h, const Job* j, const Candidate* c) noexcept nogil:
-    """high: one GPU of known bandwidth; medium: several memories, devices, or a CPU; low: shape or bandwidth unknown."""
-    cdef const Rate* r = rate_of(h, c)
-    if not j.known or not r.bandwidth_known or (c.mode >= MOE_OFFLOAD and not h.cpu.bandwidth_known):
+cdef inline int bandwidth_is_known(const Machine* h, const Candidate* c) noexcept nogil:
+    """1 where the bandwidth of every memory that is read is known, not assumed."""
+    return rate_of(h, c).bandwidth_known and (c.mode < MOE_OFFLOAD or h.cpu.bandwidth_known)
+
+
+cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
+    """Half-width, as a factor less 1, of the range that holds 80 % of measurements: by engine, wider for a MoE,
+    for work that is split over devices or memories, and where a bandwidth is assumed."""
+    cdef double spread = rate_of(h, c).spread
+    if c.mode >= MOE_OFFLOAD:
+        spread = fmax(spread, h.cpu.spread)
+    if m.is_moe:
+        spread = spread * p.moe_spread
+    if c.mode >= MOE_OFFLOAD and c.mode != CPU_ONLY or c.devices > 1:
+        spread = spread * p.split_spread
+    return spread if bandwidth_is_known(h, c) else fmax(spread, p.unknown_spread)
+
+
+cdef inline int confidence_by_spread(double spread, int known, const Policy* p) noexcept nogil:
+    """high or medium: how narrow the range is; low where the shape or a bandwidth is not known."""
+    if not known:
         return LOW
-    return HIGH if c.mode == GPU and c.devices == 1 else MEDIUM
+    return HIGH if spread <= p.high_spread else MEDIUM
 
 
 cdef inline Estimate described(
@@ -87,17 +108,18 @@ cdef inline Estimate described(
     cdef double room = room_for_cache(h, m, j, &c, fmin(milli_up(expert_bytes(m, q)), c.weights - 1), p)
     cdef double window = m.context if m.context else context
     cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
-    e.compute = j.compute * copies
+    e.compute = j.cpu_compute if c.mode == CPU_ONLY else j.compute * copies
     e.overhead = r.context * copies
     e.cache = c.total - c.weights - e.compute - e.overhead
     e.offloaded = c.total - c.required
-    e.disk = milli_up(weights_bytes(m, q))
+    e.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
     e.context = <int>context
     e.usable = fmin(window, fmax(usable, context)) if c.fits else fmin(window, fmax(usable, 0))
-    e.prefill = prompt_tps(h, m, &c) if c.fits else 0
+    e.prefill = prompt_tps(h, m, &c, p) if c.fits else 0
     e.gpu_bandwidth = r.bandwidth if c.devices else 0
     e.efficiency = r.eta[q.speed_class][m.is_moe]
-    e.confidence = confidence_of(h, j, &c)
+    e.spread = spread_of(h, m, &c, p)
+    e.confidence = confidence_by_spread(e.spread, j.known and bandwidth_is_known(h, &c), p)
     if not r.bandwidth_known:
         e.method = BACKEND_DEFAULT
     elif c.mode == CPU_ONLY:
@@ -120,13 +142,19 @@ cdef inline Estimate estimate(
     cdef const int* quant
     cdef const double* sizes
     cdef double context = s.context if s.context > 0 else p.default_context
-    cdef double smallest_weights = 0
+    cdef double smallest_weights = 0, extra
+    cdef int wrong = s.quants != NULL   # no runtime has the model in an allowed quantization
     if m.context and m.context < context:
         context = m.context
     j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
     j.compute = milli_up(compute_bytes(m, p.ubatch))
-    j.cache_read = cache_read_bytes(m, 0.5 * context, s.element_bytes)
-    j.factor = layer_factor(m, p)
+    j.cpu_compute = milli_up(resident_compute_bytes(m, p.ubatch))
+    j.n_seq = s.n_seq
+    j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, s.element_bytes)
+    j.read_share = read_share(m, s.n_seq, p)
+    j.expert_share = expert_share(m, s.n_seq)
+    j.factor = m.layer_factor
+    j.attention = s.n_seq * attention_gflop(m, 0.5 * context)
     j.loss_factor = size_factor(m.params)
     j.known = known_shape(m)
     best.fits = 0
@@ -135,6 +163,14 @@ cdef inline Estimate estimate(
             continue
         quant = choices(m, runtime, ladder, &n)
         sizes = weights + first_weight(m, runtime, ladder)
+        if s.quants != NULL:
+            while n and not s.quants[quant[0]]:
+                quant, sizes, n = quant + 1, sizes + 1, n - 1
+            n = min(n, 1)  # a label stands once in a list
+            if n == 0 and s.extra_quant >= 0 and runtime == LLAMACPP and m.gguf == 1:
+                extra = milli_up(weights_bytes(m, &quants[s.extra_quant]))
+                quant, sizes, n = &s.extra_quant, &extra, 1
+            wrong = wrong and n == 0
         runs = (allowed >> runtime) & 1
         # of the forms that run here the smallest, else the smallest of all: a row that is too big says what it would take
         if n and (smallest < 0 or runs > smallest_runs or (runs == smallest_runs and sizes[n - 1] < smallest_weights)):
@@ -158,4 +194,6 @@ cdef inline Estimate estimate(
     e = described(h, m, &j, best, &quants[smallest], context, s, p)
     if not (allowed >> smallest_runtime) & 1:
         e.blocker = h.blocker[m.format] if h.blocker[m.format] != NO_REASON else NOT_FOR_RUNTIME
+    if wrong:
+        e.blocker = WRONG_QUANT
     return e

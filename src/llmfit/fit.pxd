@@ -1,6 +1,6 @@
 # How well a model fits: one Candidate for each way that is tried, its level, and which of two is better.
 # All memory in thousandths of a GiB.
-from libc.math cimport fmax, fmin
+from libc.math cimport fmax, fmin, sqrt
 from llmfit.codes cimport *
 from llmfit.machine cimport Rate
 from llmfit.model cimport Model
@@ -10,8 +10,13 @@ from llmfit.speed cimport read_ms, roofline_ms
 cdef struct Job:
     # One model at one context, before a quantization is chosen.
     double cache, compute   # parts that do not depend on the quantization
-    double cache_read       # bytes of cache read for one token, the context half full
+    double cpu_compute      # the compute buffer as resident in RAM, where the CPU does all
+    double n_seq            # sessions that a step serves
+    double cache_read       # bytes of cache read for one step, the contexts half full
+    double read_share       # share of all weights read for one step
+    double expert_share     # share of the routed experts among them
     double factor           # a_layer
+    double attention        # GFLOP of attention for one step, the contexts half full
     double loss_factor      # size_factor(params)
     int known               # the cache follows from the model's own shape
 
@@ -97,11 +102,14 @@ cdef inline int better(const Candidate* a, const Candidate* b) noexcept nogil:
 
 
 cdef inline double decode_ms(const Model* m, const Job* j, const Rate* r, double weights_read, double cache_share, int speed_class, const Policy* p) noexcept nogil:
-    """Milliseconds a token on one processor that reads all: weights, cache, a fixed time a layer, compute.
+    """Milliseconds a step (a token of every session) on one processor that reads all: weights, cache, a fixed time a layer, compute.
 
-    W / (eta BW) + KV / (0.87 eta BW) + L c a (TF/20)^-0.34 + 0.36 ms + k_c 2 P_active / TF, and never less than
-    W / (0.95 BW). The constants: policy.csv and engines.csv.
+    W / (eta BW) + KV / (k eta BW) + k_c 2 P_active / TF + k_a A / TF + L c a (TF/20)^x + t0, and never less than
+    W / (0.95 BW); on a CPU reading and computing overlap: sqrt(reading^2 + computing^2). The constants: policy.csv and
+    engines.csv; docs/accuracy.md works three examples.
     """
     cdef double t = read_ms(weights_read + j.cache_read * cache_share / p.cache_efficiency, r, speed_class, m.is_moe)
-    t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms + m.active * 1e-9 * r.flop_ms
+    cdef double work = j.n_seq * m.active * 1e-9 * r.flop_ms + j.attention * cache_share * r.attention_ms
+    t = sqrt(t * t + work * work) if r.overlaps else t + work
+    t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms
     return fmax(t, roofline_ms(weights_read, r, p))

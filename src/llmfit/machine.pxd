@@ -14,14 +14,17 @@ cdef struct Rate:
     # One kind of processor under one runtime.
     int runs                # 0: this runtime does not run here
     int bandwidth_known
+    int overlaps            # it computes while it reads (a CPU): the two times add as squares
     double bandwidth        # GB/s
     double eta[MAX_SPEED_CLASSES][2]    # share of the bandwidth reached, by speed class and [dense, MoE]
     double layer_ms         # fixed time a layer, at a_layer = 1
     double flop_ms          # time a parameter used: k_c x 2 / TFLOPS, ms per 1e9 parameters
+    double attention_ms     # time of a GFLOP of attention: k_a / TFLOPS
+    double spread           # 80 % of measurements lie within a factor 1 + spread
     double context          # memory of the runtime itself, thousandths of a GiB
     double max_utilization  # share of a device that the runtime may fill
     double tp_layer_ms      # two all-reduces a layer
-    double prefill          # 1e9 parameters x tokens a second at the prompt; 0: not known
+    double prompt_ms        # time a prompt token takes for 1e9 parameters: 2 / (share x TFLOPS); 0: not known
 
 cdef struct Machine:
     int n_devices, n_kinds, unified

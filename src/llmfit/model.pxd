@@ -1,6 +1,14 @@
 # A model as it is loaded: the facts of its shape, and what follows from them for every estimate.
-from libc.math cimport pow
+from libc.math cimport fmax, pow
 from llmfit.codes cimport *
+
+cdef enum:  # layout: how its tensors are cut, bits; the order of pack.LAYOUT_FLAGS
+    FUSED_QKV = 1
+    NO_GATE = 2
+    GATED_QUERY = 4
+    SINGLE_BLOCKS = 8
+    QK_NORM = 16
+    EXPERTS_MXFP4 = 32
 
 cdef struct Model:
     # facts, as packed
@@ -17,12 +25,18 @@ cdef struct Model:
     int own_quant           # the form its repository holds, as an index of the quantizations; -1: GGUF of any
     int gguf                # forms for llama.cpp: 0 none, 1 the ladder, 2 the experts stay MXFP4
     int mlx                 # bit 0: may be converted to the MLX ladder; bit 1 + i: a copy of its step i is known
+    int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
+    int attention_layers, window_layers     # layers with attention weights: growing; windowed
     unsigned long long tp_sizes     # bit n set: tensor parallel over n devices works (n < 64)
     # derived once, by complete()
     double cache_full       # cache elements (K and V) a token, over all growing layers
     double cache_window     # cache elements a token, over all window layers
+    double cache_full_v, cache_window_v     # those of them that are values, not keys
     double state_bytes      # recurrent state of one sequence
+    double attention_full, attention_window     # attention work of one token, FLOP per token in the cache
+    double layer_factor     # a_layer of the decode formula (speed.pxd)
     double embedding_params     # vocab x hidden
+    double prompt_params        # active parameters that work on every prompt token: no embedding, no output
     double expert_params        # routed experts, all of them
     double active_expert_params # routed experts used per token
 
@@ -64,27 +78,61 @@ cdef inline double linear_state_bytes(const Model* m) noexcept nogil:
     return 4.0 * m.n_linear * (state + conv * (m.ssm_inner + 2.0 * m.ssm_groups * m.ssm_state))
 
 
+cdef inline double attention_work(const Model* m, int dim) noexcept nogil:
+    """Attention of one token in one layer, FLOP for each token in the cache: 2 n_heads (d_k + d_v).
+
+    Latent attention works on the joint latent: 2 n_heads (2 kv_lora_rank + rope_dim).
+    """
+    if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
+        return 2.0 * m.n_heads * (2.0 * m.kv_lora_rank + m.rope_head_dim)
+    return 2.0 * m.n_heads * (dim + (m.v_head_dim if m.v_head_dim else dim))
+
+
+cdef inline double expert_matrices(int layout) noexcept nogil:
+    """Weight matrices of one expert: gate, up and down, or two where there is no gate."""
+    return 2.0 if layout & NO_GATE else 3.0
+
+
+cdef inline double moe_layers(const Model* m) noexcept nogil:
+    """Layers that hold experts."""
+    cdef int blocks = m.n_layers
+    if m.layout & SINGLE_BLOCKS:
+        blocks = blocks - m.attention_layers - m.window_layers - m.n_linear
+    return blocks - m.n_dense_layers
+
+
 cdef inline Model complete(Model m) noexcept nogil:
     """The model with all that follows from its facts filled in; see memory.pxd for what uses it."""
     cdef int full_heads = m.full_kv_heads if m.full_kv_heads else m.n_kv_heads
     cdef int full_dim = m.full_head_dim if m.full_head_dim else m.head_dim
+    cdef int value_dim = m.v_head_dim
     m.cache_full = 0
     m.cache_window = 0
+    m.cache_full_v = 0
+    m.cache_window_v = 0
     if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
         m.cache_full = <double>m.n_full * (m.kv_lora_rank + m.rope_head_dim)
     elif m.attention == ENCODER or m.attention == ENCODER_DECODER or m.attention == SSM:
         m.cache_full = 0
     elif m.kv_unknown:
         m.cache_full = cache_bound(m.params)
+        m.cache_full_v = 0.5 * m.cache_full
     else:
         m.cache_full = m.n_full * cache_elements(full_heads, full_dim, m.v_head_dim)
         m.cache_window = m.n_window * cache_elements(m.n_kv_heads, m.head_dim, m.v_head_dim)
+        m.cache_full_v = <double>m.n_full * full_heads * (value_dim if value_dim else full_dim)
+        m.cache_window_v = <double>m.n_window * m.n_kv_heads * (value_dim if value_dim else m.head_dim)
+    m.attention_full = attention_work(&m, full_dim) * m.attention_layers
+    m.attention_window = attention_work(&m, m.head_dim) * m.window_layers
     m.state_bytes = linear_state_bytes(&m) if m.linear_kind else 0.0
     m.embedding_params = <double>m.vocab * m.hidden
+    m.prompt_params = fmax(m.active - m.embedding_params * (1 if m.tied else 2), 0.3 * m.active)
     m.expert_params = 0
     m.active_expert_params = 0
     if m.is_moe and m.n_experts and m.moe_intermediate and m.hidden:
-        m.expert_params = 3.0 * (m.n_layers - m.n_dense_layers) * m.n_experts * m.hidden * m.moe_intermediate
+        m.expert_params = expert_matrices(m.layout) * moe_layers(&m) * m.n_experts * (
+            m.moe_latent if m.moe_latent else m.hidden
+        ) * m.moe_intermediate
         if m.expert_params > 0.99 * m.params:  # facts that disagree: keep a share for the rest
             m.expert_params = 0.95 * m.params
         m.active_expert_params = m.expert_params * m.n_experts_active / m.n_experts

@@ -7,7 +7,6 @@ from llmfit.memory cimport bytes_of
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
-from llmfit.speed cimport token_bytes
 
 
 cdef inline Candidate on_one_gpu(
@@ -30,7 +29,7 @@ cdef inline Candidate on_one_gpu(
     c.kind = kind
     c.devices = 1
     c.on_gpu = 1.0
-    c.token_ms = decode_ms(m, j, r, token_bytes(m, bytes_of(weights), p), 1.0, q.speed_class, p)
+    c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share, 1.0, q.speed_class, p)
     return judged(c, j, q.loss, p)
 
 
@@ -53,7 +52,7 @@ cdef inline Candidate over_layers(
     # a layer cannot be cut: leave half a layer of room on each device
     if need * (1.0 + 0.5 * n / m.n_layers) + n > room:
         return c
-    weights_read = token_bytes(m, bytes_of(weights), p)
+    weights_read = bytes_of(weights) * j.read_share
     c.total = need
     for i in range(h.n_devices):
         r = &h.gpu[LLAMACPP][h.kind[i]]
@@ -103,5 +102,5 @@ cdef inline Candidate tensor_parallel(
     c.kind = kind
     c.devices = n
     c.on_gpu = 1.0
-    c.token_ms = decode_ms(m, j, r, token_bytes(m, bytes_of(weights), p) / n, 1.0 / cut, q.speed_class, p) + m.n_layers * r.tp_layer_ms
+    c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share / n, 1.0 / cut, q.speed_class, p) + m.n_layers * r.tp_layer_ms
     return judged(c, j, q.loss, p)

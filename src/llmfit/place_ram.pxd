@@ -7,7 +7,7 @@ from llmfit.memory cimport bytes_of, expert_bytes, milli_up
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
-from llmfit.speed cimport read_ms, token_bytes
+from llmfit.speed cimport read_ms
 
 
 cdef inline Candidate on_cpu(
@@ -16,7 +16,7 @@ cdef inline Candidate on_cpu(
     """The whole model in system RAM, run by the CPU."""
     cdef Candidate c
     c.weights = weights
-    c.total = weights + j.cache + j.compute + h.cpu.context
+    c.total = weights + j.cache + j.cpu_compute + h.cpu.context
     c.required = c.total
     c.available = h.ram
     c.utilization = c.total / fmax(h.ram, 1.0)
@@ -29,7 +29,7 @@ cdef inline Candidate on_cpu(
     c.kind = 0
     c.devices = 0
     c.on_gpu = 0.0
-    c.token_ms = decode_ms(m, j, &h.cpu, token_bytes(m, bytes_of(weights), p), 1.0, q.speed_class, p)
+    c.token_ms = decode_ms(m, j, &h.cpu, bytes_of(weights) * j.read_share, 1.0, q.speed_class, p)
     return judged(c, j, q.loss, p)
 
 
@@ -60,11 +60,11 @@ cdef inline Candidate experts_in_ram(
     c.kind = h.largest_kind
     c.devices = 1
     c.on_gpu = kept / experts
-    active = token_bytes(m, bytes_of(weights), p)
-    expert_active = fmin(m.active_expert_params * q.expert_bits / 8.0, 0.95 * active)
+    active = bytes_of(weights) * j.read_share
+    expert_active = fmin(m.expert_params * j.expert_share * q.expert_bits / 8.0, 0.95 * active)
     c.token_ms = decode_ms(m, j, r, active - expert_active * (1.0 - c.on_gpu), 1.0, q.speed_class, p)
     c.token_ms = c.token_ms + read_ms(expert_active * (1.0 - c.on_gpu), &h.cpu, q.speed_class, 1)
-    c.token_ms = c.token_ms + (1.0 - c.on_gpu) * m.active_expert_params * 1e-9 * h.cpu.flop_ms
+    c.token_ms = c.token_ms + (1.0 - c.on_gpu) * j.n_seq * m.active_expert_params * 1e-9 * h.cpu.flop_ms
     return judged(c, j, q.loss, p)
 
 
@@ -94,7 +94,7 @@ cdef inline Candidate layers_in_ram(
     c.kind = h.largest_kind
     c.devices = 1
     c.on_gpu = kept / need
-    active = token_bytes(m, bytes_of(weights), p)
+    active = bytes_of(weights) * j.read_share
     c.token_ms = c.on_gpu * decode_ms(m, j, r, active, 1.0, q.speed_class, p)
     c.token_ms = c.token_ms + (1.0 - c.on_gpu) * decode_ms(m, j, &h.cpu, active, 1.0, q.speed_class, p)
     return judged(c, j, q.loss, p)

@@ -1,6 +1,7 @@
 # A quantization: how many bits each kind of tensor takes, how it reads, what it loses.
 # Numbers: src/data/quants.csv (the ladders) and fixed_formats.csv (repositories of one format).
 from libc.math cimport exp, fmax, fmin, log, pow, sqrt
+from llmfit.gguf cimport Mix
 
 cdef enum:
     MAX_LADDER = 16         # quantizations that an unquantized original may be converted to
@@ -13,6 +14,8 @@ cdef struct Quant:
     double embedding_bits   # bits a weight of an untied input embedding
     double nameonly_bits    # bits a weight over all, where no shape is known
     double loss             # points of right-token probability lost by an 8 B model
+    const Mix* mix          # GGUF: which tensor takes which type; NULL: by bits alone
+    double mix_scale        # a publisher's own mix: its size over that of `mix`
     int runtime             # codes.Runtime; -1: none that llmfit plans for
     int speed_class         # index of its speed_logit among the machine's efficiencies
 

@@ -99,15 +99,6 @@ cdef inline void put_optional(Buffer* b, int known, long long value, int decimal
         put(b, b"null", 4)
 
 
-cdef inline double range_spread(const Estimate* e, const Policy* p) noexcept nogil:
-    """Half-width, as a factor less 1, of the range that holds about 80 % of measurements."""
-    if e.method == BACKEND_DEFAULT:
-        return p.unknown_spread
-    if e.best.mode == CPU_ONLY:
-        return p.cpu_spread
-    return p.offload_spread if e.best.mode >= MOE_OFFLOAD else p.gpu_spread
-
-
 cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
     """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
     return t.facts.size + 2 * (t.id.size + t.gguf.size) + 32 * <size_t>h.n_devices + 4096
@@ -119,7 +110,7 @@ cdef inline void put_row(
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
-    cdef double spread = range_spread(e, p)
+    cdef double spread = e.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY
     put_text(b, t.facts)
     put(b, b',"usable_context":', 18)
