@@ -69,9 +69,7 @@ class Estimator:
         model_facts |= {"params_text": params, "params_total": max(params, float(known.get("params_total") or params))}
         model = msgspec.convert(model_facts, records.Model)
         extra = {key: value for key, value in known.items() if key in _ARCHITECTURE}
-        architecture = msgspec.convert(
-            {"id": model.id, "model_type": model.model_type, **extra}, records.Architecture
-        )
+        architecture = msgspec.convert({"id": model.id, "model_type": model.model_type, **extra}, records.Architecture)
         return Shape(self.catalog.core, self.facts_row(model, architecture))
 
     def facts_row(self, model: records.Model, architecture: records.Architecture | None) -> array[float]:

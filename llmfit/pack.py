@@ -143,7 +143,13 @@ def row_facts(model: records.Model) -> RowFacts:
 def search_text(model: records.Model) -> str:
     """What `search` looks through: name, provider, size, use case phrase, category label; lower case, NUL between."""
     index = codes.USE_CASES.index(model.use_case)
-    fields = (model.id, model.provider, size_label(model), codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index])
+    fields = (
+        model.id,
+        model.provider,
+        size_label(model),
+        codes.USE_CASE_PHRASES[index],
+        codes.LABELS["use_case"][index],
+    )
     return "\0".join(fields).lower() + "\0"
 
 
@@ -265,8 +271,11 @@ def blob(pieces: list[bytes]) -> tuple[memoryview, memoryview]:
 
 
 def shape_row(
-    model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
-    formats: dict[str, records.FixedFormat], layouts: dict[str, int],
+    model: records.Model,
+    architecture: records.Architecture | None,
+    quant_index: dict[Form, int],
+    formats: dict[str, records.FixedFormat],
+    layouts: dict[str, int],
 ) -> tuple[float, ...]:
     """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
     full, window = cache_layers(model, architecture)
