@@ -23,7 +23,8 @@ ATTENTION = {
 MODEL_TYPE = {
     "qwen35": "qwen3_5", "qwen35moe": "qwen3_5_moe", "qwen3next": "qwen3_next", "qwen3moe": "qwen3_moe",
     "gpt-oss": "gpt_oss", "phi2": "phi", "deepseek2": "deepseek_v3", "glm4moe": "glm4_moe", "lfm2moe": "lfm2_moe",
-    "nemotron_h_moe": "nemotron_h", "falcon-h1": "falcon_h1", "granitehybrid": "granitemoehybrid", "gptneox": "gpt_neox",
+    "nemotron_h_moe": "nemotron_h", "falcon-h1": "falcon_h1", "granitehybrid": "granitemoehybrid",
+    "gptneox": "gpt_neox",
 }  # what llama.cpp calls an architecture, and the configuration it comes from  # fmt: skip
 LINEAR = {
     "gated-deltanet": "gated_delta_net", "short-conv": "short_conv", "mamba1": "mamba1", "mamba2": "mamba2",

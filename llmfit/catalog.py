@@ -27,8 +27,9 @@ POLICY_NAMES = (
     "off_task_penalty", "no_gguf_penalty", "finetune_theta", "undated_year", "unknown_spread", "moe_spread",
     "split_spread", "high_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit",
     "cache_efficiency", "moe_layer", "expert_exponent", "hybrid_layer", "gemma_layer", "block_layer", "roofline_cap",
-    "gpu_flop", "cpu_flop", "prompt_moe", "prompt_read", "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56", "logit_q4_0",
-    "logit_q23",
+    "gpu_flop", "cpu_flop", "prompt_moe", "prompt_read",
+    "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56",
+    "logit_q4_0", "logit_q23",
 )  # fmt: skip
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
 NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing")

@@ -38,7 +38,7 @@ _REST: dict[str, Any] = {
 
 
 class Decode(msgspec.Struct, frozen=True):
-    """Tokens a second for one user, the range that holds about 80 % of measurements, and the parts of a token's time."""
+    """Tokens a second for one user, the range that holds 80 % of measurements, the parts of a token's time."""
 
     tps: float
     low: float
@@ -56,7 +56,7 @@ class Estimator:
         self._folded = {name.lower(): index for name, index in self.quants.items()}
 
     def shape(self, **facts: Any) -> Shape:
-        """The shape of a model from its facts, named as in records.Model and records.Architecture; 0 or absent: unknown.
+        """The shape of a model from facts named as in records.Model and records.Architecture; absent: unknown.
 
         TypeError for a name that neither has, msgspec.ValidationError for a value that cannot be.
         """
@@ -92,7 +92,10 @@ class Estimator:
         self, shape: Shape, machine: Machine, *, quant: str, tokens: float, runtime: str = "llamacpp",
         engine: str | None = None, kv: str = "f16", weights: float = 0.0, n_seq: int = 1,
     ) -> Decode:  # fmt: skip
-        """Speed of each of ``n_seq`` sessions with ``tokens`` in the cache and the whole model on the machine's first device (its CPU if it has none)."""
+        """Speed of each of ``n_seq`` sessions with ``tokens`` in the cache, the model on the first device.
+
+        The CPU does it where the machine has no device.
+        """
         on_cpu = not machine.devices
         basis = shape.decode(
             self.host(machine, engine), codes.RUNTIMES.index(runtime), self.quant(quant), tokens,
@@ -102,7 +105,7 @@ class Estimator:
         return Decode(tps, tps / (1 + spread), tps * (1 + spread), codes.CONFIDENCES[int(basis["confidence"])], basis)
 
     def weights(self, shape: Shape, quant: str, *, imatrix: bool = True, group: int | None = None) -> float:
-        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ), where it is not the usual 128."""
+        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ) where that is not 128."""
         size = shape.weights(self.quant(quant), imatrix)
         if group:
             size += (20 / group - 20 / 128) / 8 * shape.body_params
