@@ -105,7 +105,11 @@ def sizes(row: Cells) -> dict[str, float]:
 def cache_prediction(row: Cells, estimator: Estimator) -> float:
     facts = bench.memory_row(row).facts
     if row["engine"] == "ik_llama.cpp" and facts.get("attention") == "sliding":
-        facts |= {"attention": "full", "sliding_window": 0, "n_full_attn_layers": facts["n_layers"]}  # full-length caches
+        facts |= {
+            "attention": "full",
+            "sliding_window": 0,
+            "n_full_attn_layers": facts["n_layers"],
+        }  # full-length caches
     mode = row.get("mla_mode") or ""
     k = CACHE_TYPES[row.get("type_k") or "f16"]
     v = CACHE_TYPES[row.get("type_v") or row.get("type_k") or "f16"]
@@ -132,7 +136,9 @@ def total_prediction(row: Cells, estimator: Estimator) -> float:
     k = CACHE_TYPES[row.get("type_k") or "f16"]
     s = sizes(row) if row.get("n_ctx") or row.get("kv_cells") else {"context": 8192.0, "n_seq": 1.0, "ubatch": 512.0}
     weights = float(row.get("weights_bytes") or 0) or estimator.weights(shape, row["quant"].split(" ")[0])
-    parts = weights + shape.cache(k_bytes=k, v_bytes=k, **s) + shape.state(s["n_seq"]) + shape.compute(ubatch=s["ubatch"])
+    parts = (
+        weights + shape.cache(k_bytes=k, v_bytes=k, **s) + shape.state(s["n_seq"]) + shape.compute(ubatch=s["ubatch"])
+    )
     return float(parts + estimator.catalog.engines[runtime, "nvidia"].context_mib * 2**20)
 
 
@@ -185,7 +191,9 @@ def main() -> None:
     parser.add_argument("--decode", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--runtime-memory", type=Path)
-    parser.add_argument("--cross-validate", action="store_true", help="decode: machines, families, architectures left out")
+    parser.add_argument(
+        "--cross-validate", action="store_true", help="decode: machines, families, architectures left out"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N rows that are furthest off")
     options = parser.parse_args()

@@ -22,7 +22,9 @@ ATTENTION = {
 }  # fmt: skip
 MODEL_TYPE = {
     "qwen35": "qwen3_5", "qwen35moe": "qwen3_5_moe", "qwen3next": "qwen3_next", "qwen3moe": "qwen3_moe",
-    "gpt-oss": "gpt_oss", "phi2": "phi", "deepseek2": "deepseek_v3", "glm4moe": "glm4_moe",
+    "gpt-oss": "gpt_oss", "phi2": "phi", "deepseek2": "deepseek_v3", "glm4moe": "glm4_moe", "lfm2moe": "lfm2_moe",
+    "nemotron_h_moe": "nemotron_h", "falcon-h1": "falcon_h1", "granitehybrid": "granitemoehybrid",
+    "gptneox": "gpt_neox",
 }  # what llama.cpp calls an architecture, and the configuration it comes from  # fmt: skip
 LINEAR = {
     "gated-deltanet": "gated_delta_net", "short-conv": "short_conv", "mamba1": "mamba1", "mamba2": "mamba2",
@@ -114,7 +116,7 @@ def memory_row(cells: dict[str, str]) -> Row:
         own.pop("head_dim", None)
     if cells.get("linear_kind"):
         own["linear_kind"] = LINEAR.get(cells["linear_kind"], cells["linear_kind"].replace("-", "_"))
-    if cells.get("gguf_arch"):
+    if cells.get("gguf_arch") and not facts.get("model_type"):  # the configuration's own type says more
         own["model_type"] = MODEL_TYPE.get(cells["gguf_arch"], cells["gguf_arch"])
     pattern = re.fullmatch(r"1 full per (\d+)", cells.get("sliding_pattern") or "")
     if kind == "sliding" and pattern:

@@ -112,7 +112,18 @@ def summary(errors: list[Error]) -> dict[str, Any]:
 
 
 def print_report(results: dict[str, Any], errors: dict[str, list[Error]], worst: int) -> None:
-    head = f"{'':44}{'n':>5} {'median':>8}{'mean':>8}{'p90':>8}{'bias':>8}{'<15%':>7}{'<25%':>7}{'<50%':>7}{'macro':>8}{'range':>7}"
+    titles = (
+        ("median", 8),
+        ("mean", 8),
+        ("p90", 8),
+        ("bias", 8),
+        ("<15%", 7),
+        ("<25%", 7),
+        ("<50%", 7),
+        ("macro", 8),
+        ("range", 7),
+    )
+    head = f"{'':44}{'n':>5} " + "".join(f"{title:>{width}}" for title, width in titles)
     for part, result in results.items():
         print(f"\n{head}")
         print(line(part, result))
@@ -120,12 +131,21 @@ def print_report(results: dict[str, Any], errors: dict[str, list[Error]], worst:
             for name, own in names.items():
                 print(line(f"  {kind}: {name}", own))
         for error in sorted(errors[part], key=lambda e: -e.ape)[:worst]:
-            print(f"    {error.id} {error.ape:9.2f} %  predicted {error.predicted:g} measured {error.measured:g} {error.failed}")
+            print(
+                f"    {error.id} {error.ape:9.2f} %  predicted {error.predicted:g} measured {error.measured:g}",
+                error.failed,
+            )
 
 
 def line(name: str, own: dict[str, Any]) -> str:
     cells = [own[field] for field in FIELDS]
     text = f"{name[:43]:44}{cells[0]:>5} "
     for value, width in zip(cells[1:], (8, 8, 8, 8, 7, 7, 7, 8, 7), strict=True):
-        text += " " * (width - 1) + "-" if value is None else f"{value:>{width}.2f}" if width == 8 else f"{value:>{width}.1f}"
+        text += (
+            " " * (width - 1) + "-"
+            if value is None
+            else f"{value:>{width}.2f}"
+            if width == 8
+            else f"{value:>{width}.1f}"
+        )
     return text

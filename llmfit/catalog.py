@@ -96,6 +96,11 @@ class Catalog:
         return mask
 
     @property
+    def policy(self) -> dict[str, float]:
+        """The named constants of policy.csv."""
+        return self._packed.policy
+
+    @property
     def layouts(self) -> dict[str, int]:
         """How model types cut their weights (bits of pack.LAYOUT_FLAGS)."""
         return self._packed.layouts

@@ -39,7 +39,7 @@ _REST: dict[str, Any] = {
 
 
 class Decode(msgspec.Struct, frozen=True):
-    """Tokens a second for one user, the range that holds about 80 % of measurements, and the parts of a token's time."""
+    """Tokens a second for one user, the range that holds 80 % of measurements, the parts of a token's time."""
 
     tps: float
     low: float
@@ -57,7 +57,7 @@ class Estimator:
         self._folded = {name.lower(): index for name, index in self.quants.items()}
 
     def shape(self, **facts: Any) -> Shape:
-        """The shape of a model from its facts, named as in records.Model and records.Architecture; 0 or absent: unknown.
+        """The shape of a model from facts named as in records.Model and records.Architecture; absent: unknown.
 
         TypeError for a name that neither has, msgspec.ValidationError for a value that cannot be.
         """
@@ -70,9 +70,7 @@ class Estimator:
         model_facts |= {"params_text": params, "params_total": max(params, float(known.get("params_total") or params))}
         model = msgspec.convert(model_facts, records.Model)
         extra = {key: value for key, value in known.items() if key in _ARCHITECTURE}
-        architecture = msgspec.convert(
-            {"id": model.id, "model_type": model.model_type, **extra}, records.Architecture
-        )
+        architecture = msgspec.convert({"id": model.id, "model_type": model.model_type, **extra}, records.Architecture)
         return Shape(self.catalog.core, self.facts_row(model, architecture))
 
     def facts_row(self, model: records.Model, architecture: records.Architecture | None) -> array[float]:
@@ -95,7 +93,10 @@ class Estimator:
         self, shape: Shape, machine: Machine, *, quant: str, tokens: float, runtime: str = "llamacpp",
         engine: str | None = None, kv: str = "f16", weights: float = 0.0, n_seq: int = 1,
     ) -> Decode:  # fmt: skip
-        """Speed of each of ``n_seq`` sessions with ``tokens`` in the cache and the whole model on the machine's first device (its CPU if it has none)."""
+        """Speed of each of ``n_seq`` sessions with ``tokens`` in the cache, the model on the first device.
+
+        The CPU does it where the machine has no device.
+        """
         on_cpu = not machine.devices
         basis = shape.decode(
             self.host(machine, engine), codes.RUNTIMES.index(runtime), self.quant(quant), tokens,
@@ -105,7 +106,7 @@ class Estimator:
         return Decode(tps, tps / (1 + spread), tps * (1 + spread), codes.CONFIDENCES[int(basis["confidence"])], basis)
 
     def weights(self, shape: Shape, quant: str, *, imatrix: bool = True, group: int | None = None) -> float:
-        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ), where it is not the usual 128."""
+        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ) where that is not 128."""
         size = shape.weights(self.quant(quant), imatrix)
         if group:
             size += (20 / group - 20 / 128) / 8 * shape.body_params

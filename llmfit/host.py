@@ -145,7 +145,10 @@ def engine_of(catalog: Catalog, runtime: str, form: str, variant: str | None) ->
 
 
 def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> Host:
-    """The kernel's view of a machine; `variant`: a build of a runtime that has figures of its own. LlmfitError for more devices than it has room for."""
+    """The kernel's view of a machine. LlmfitError for more devices than it has room for.
+
+    `variant`: a build of a runtime that has figures of its own in engines.csv.
+    """
     devices = used_devices(machine)
     kinds: dict[tuple[object, ...], int] = {}
     rates: list[tuple[Rate | None, ...]] = []

@@ -175,7 +175,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     max_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)]
     assumed_bandwidth_gbps: Positive
     tp_layer_us: Positive
-    compute_share: Annotated[float, msgspec.Meta(gt=0, le=10)]  # of the shader peak, reached by prompts; matrix units exceed it
+    compute_share: Annotated[
+        float, msgspec.Meta(gt=0, le=10)
+    ]  # of the shader peak, reached by prompts; matrix units exceed it
     spread: Positive  # 80 % of measurements lie within a factor 1 + spread
     source: str
 

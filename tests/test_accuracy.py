@@ -48,7 +48,9 @@ FLOORS = [("decode_machines_out", 62.0), ("decode_families_out", 70.0), ("decode
 
 
 @pytest.mark.parametrize(("part", "kind", "group", "figure", "most"), LIMITS)
-def test_error(results: dict[str, Any], part: str, kind: str | None, group: str | None, figure: str, most: float) -> None:
+def test_error(
+    results: dict[str, Any], part: str, kind: str | None, group: str | None, figure: str, most: float
+) -> None:
     own = results[part] if kind is None else results[part]["groups"][kind][group]
     assert own[figure] <= most
 

@@ -102,7 +102,9 @@ def test_cache(estimator: Estimator, name: str, kind: str) -> None:
     facts, elements, state = CASES[name]
     shape = shape_of(estimator, facts)
     assert CACHE_TYPES[kind] == BYTES[kind]
-    assert shape.cache(CONTEXT, k_bytes=BYTES[kind], v_bytes=BYTES[kind]) == pytest.approx(elements * BYTES[kind], rel=1e-9)
+    assert shape.cache(CONTEXT, k_bytes=BYTES[kind], v_bytes=BYTES[kind]) == pytest.approx(
+        elements * BYTES[kind], rel=1e-9
+    )
     assert shape.state() == state
     assert shape.known
 

@@ -2,6 +2,7 @@
 from libc.math cimport fmax, fmin
 from llmfit.codes cimport *
 from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
+from llmfit.evidence cimport bandwidth_is_known, confidence_by_spread, rate_of, spread_of
 from llmfit.fit cimport Candidate, Job, better
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport (
@@ -29,13 +30,6 @@ cdef struct Estimate:
     double efficiency, gpu_bandwidth
     double spread           # 80 % of measurements lie within a factor 1 + spread of the speed
     int context, confidence, method, blocker
-
-
-cdef inline const Rate* rate_of(const Machine* h, const Candidate* c) noexcept nogil:
-    """The processor that does the work: the GPUs' where there are any."""
-    if c.devices:
-        return &h.gpu[c.runtime][c.kind]
-    return &h.cpu
 
 
 cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j, const Candidate* c, double experts, const Policy* p) noexcept nogil:
@@ -71,31 +65,6 @@ cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate*
     if cpu <= 0:
         return 0
     return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
-
-
-cdef inline int bandwidth_is_known(const Machine* h, const Candidate* c) noexcept nogil:
-    """1 where the bandwidth of every memory that is read is known, not assumed."""
-    return rate_of(h, c).bandwidth_known and (c.mode < MOE_OFFLOAD or h.cpu.bandwidth_known)
-
-
-cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
-    """Half-width, as a factor less 1, of the range that holds 80 % of measurements: by engine, wider for a MoE,
-    for work that is split over devices or memories, and where a bandwidth is assumed."""
-    cdef double spread = rate_of(h, c).spread
-    if c.mode >= MOE_OFFLOAD:
-        spread = fmax(spread, h.cpu.spread)
-    if m.is_moe:
-        spread = spread * p.moe_spread
-    if c.mode >= MOE_OFFLOAD and c.mode != CPU_ONLY or c.devices > 1:
-        spread = spread * p.split_spread
-    return spread if bandwidth_is_known(h, c) else fmax(spread, p.unknown_spread)
-
-
-cdef inline int confidence_by_spread(double spread, int known, const Policy* p) noexcept nogil:
-    """high or medium: how narrow the range is; low where the shape or a bandwidth is not known."""
-    if not known:
-        return LOW
-    return HIGH if spread <= p.high_spread else MEDIUM
 
 
 cdef inline Estimate described(
