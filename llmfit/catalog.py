@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmfit import codes
+from llmfit.checks import POLICY_NAMES
 from llmfit.errors import CatalogError
-from llmfit.pack import FORMAT_VERSION, FixedQuant, Packed
+from llmfit.pack import FORMAT_VERSION, SHAPE_COLUMNS, FixedQuant, Packed
+from llmfit.pack_rows import ROW_COLUMNS
 from llmfit.shapes import CatalogName
 
 if TYPE_CHECKING:
@@ -20,17 +22,6 @@ if TYPE_CHECKING:
     from llmfit._catalog import Catalog as CoreCatalog
     from llmfit.tables import Tables
 
-# The fields of policy.pxd, in its order.
-POLICY_NAMES = (
-    "default_context", "ubatch", "prompt_tokens", "comfortable_utilization", "good_utilization", "reasonable_tps",
-    "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss", "loss_weight", "community_penalty",
-    "off_task_penalty", "no_gguf_penalty", "finetune_theta", "undated_year", "unknown_spread", "moe_spread",
-    "split_spread", "high_spread", "fixed_ms", "tflops_exponent", "moe_logit", "bandwidth_logit",
-    "cache_efficiency", "moe_layer", "expert_exponent", "hybrid_layer", "gemma_layer", "block_layer", "roofline_cap",
-    "gpu_flop", "cpu_flop", "prompt_moe", "prompt_read",
-    "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56",
-    "logit_q4_0", "logit_q23",
-)  # fmt: skip
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
 NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing")
 
@@ -42,14 +33,14 @@ class Catalog:
         try:
             with open(path, "rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise CatalogError(f"cannot open the catalog: {os.strerror(getattr(error, 'errno', 0) or 0)}") from None
+        except OSError as error:
+            raise CatalogError(f"cannot open the catalog: {os.strerror(error.errno or 0)}") from None
+        except ValueError:
+            raise CatalogError("the catalog is damaged: the file is empty") from None
         try:
+            check_format(self._map)
             self._packed = msgspec.msgpack.decode(self._map, type=Packed)
-            if self._packed.format_version != FORMAT_VERSION:
-                raise CatalogError(
-                    f"the catalog is of format {self._packed.format_version}, this llmfit reads {FORMAT_VERSION}"
-                )
+            check_sizes(self._packed)
             from llmfit._catalog import Catalog as CoreCatalog
 
             self.core: CoreCatalog = CoreCatalog(self._packed, wire_words(), POLICY_NAMES)
@@ -117,6 +108,29 @@ class Catalog:
     @property
     def quant_names(self) -> list[str]:
         return [quant.name for quant in self._packed.quants]
+
+
+class Stamp(msgspec.Struct):
+    """What a packed catalog of any format holds."""
+
+    format_version: int
+
+
+def check_format(packed: mmap.mmap) -> None:
+    """CatalogError where another version of llmfit packed it; what it holds besides is not looked at."""
+    version = msgspec.msgpack.decode(packed, type=Stamp).format_version
+    if version != FORMAT_VERSION:
+        raise CatalogError(f"the catalog is of format {version}, this llmfit reads {FORMAT_VERSION}")
+
+
+def check_sizes(packed: Packed) -> None:
+    """ValueError where a matrix has not as many cells as rows and columns say: the kernel reads it unchecked."""
+    for name, matrix, n, columns in (
+        ("shapes", packed.shapes, packed.n_shapes, SHAPE_COLUMNS),
+        ("rows", packed.rows, packed.n_rows, ROW_COLUMNS),
+    ):
+        if n < 0 or matrix.nbytes != 8 * n * len(columns):
+            raise ValueError(f"{n} {name} of {len(columns)} columns in {matrix.nbytes} bytes")
 
 
 def wire_words() -> dict[str, list[object]]:

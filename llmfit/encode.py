@@ -73,8 +73,8 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
         cpu_cores=machine.cpu_cores,
         cpu_name=machine.cpu_name,
         has_gpu=bool(devices),
-        gpu_vram_gb=gib_down(sum(device.total_bytes for device in devices)) if devices else None,
-        gpu_available_gb=gib_down(sum(device.free_bytes for device in devices)) if devices else None,
+        gpu_vram_gb=round(sum(gib_down(device.total_bytes) for device in devices), 3) if devices else None,
+        gpu_available_gb=round(sum(gib_down(device.free_bytes) for device in devices), 3) if devices else None,
         gpu_name=devices[0].name if devices else None,
         gpu_count=len(devices),
         unified_memory=bool(devices) and all(device.unified for device in devices),
@@ -86,16 +86,18 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
     )
 
 
-def envelope(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...]) -> Envelope:
-    """A page as the struct that goes over the wire; its rows are already JSON."""
-    return Envelope(
-        node=node(),
-        system=system_of(page.machine),
-        total_models=page.total,
-        returned_models=len(page.indices),
-        filters=params.echo(query),
-        models=msgspec.Raw(page.ranking.encode(page.indices)),
-        catalog=catalog.name,
-        generation=page.generation,
-        warnings=warnings,
+def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] = ()) -> bytes:
+    """A page as the bytes of an Envelope: encoded without rows, then the rows go in between its last brackets."""
+    empty = encode(
+        Envelope(
+            node=node(),
+            system=system_of(page.machine),
+            total_models=page.total,
+            returned_models=len(page.indices),
+            filters=params.echo(query),
+            catalog=catalog.name,
+            generation=page.generation,
+            warnings=warnings,
+        )
     )
+    return page.ranking.encode(page.indices, empty[:-2], empty[-2:])

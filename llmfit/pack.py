@@ -8,7 +8,6 @@ text gives the same bytes. Bad data is refused with ``file:line: message``.
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 from array import array
 from pathlib import Path
@@ -16,8 +15,11 @@ from pathlib import Path
 import msgspec
 
 from llmfit import codes, records
+from llmfit.checks import check_models, check_small_tables
+from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
-from llmfit.shapes import GgufSource, RowFacts
+from llmfit.pack_rows import ROW_COLUMNS, Rows
+from llmfit.shapes import Copy, GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
 FORMAT_VERSION = 2
@@ -33,11 +35,6 @@ SHAPE_COLUMNS = (
 )  # fmt: skip
 # The bits of `layout`, in the order of model.pxd.
 LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
-ROW_COLUMNS = (
-    "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
-    "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
-    "context_length",
-)  # fmt: skip
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
 GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
 
@@ -117,7 +114,7 @@ def tp_sizes(model: records.Model) -> tuple[int, ...]:
     return tuple(n for n in range(2, heads + 1) if heads % n == 0 and (kv % n == 0 or n % kv == 0))
 
 
-def row_facts(model: records.Model) -> RowFacts:
+def row_facts(model: records.Model, copies: tuple[Copy, ...]) -> RowFacts:
     """The constant part of the row."""
     capabilities = tuple(name for name in codes.CAPABILITIES if name in model.capabilities)
     return RowFacts(
@@ -130,6 +127,7 @@ def row_facts(model: records.Model) -> RowFacts:
         release_date=model.release_date,
         is_moe=model.n_experts > 1 or model.params_active is not None,
         gguf_sources=tuple(GgufSource(repo, repo.split("/")[0]) for repo in model.gguf_repos),
+        copies=copies,
         capabilities=capabilities,
         capability_ids=capabilities,
         license=model.license,
@@ -140,16 +138,30 @@ def row_facts(model: records.Model) -> RowFacts:
     )
 
 
+def copies_of(
+    models: list[records.Model], formats: dict[str, records.FixedFormat], quants: dict[Form, FixedQuant]
+) -> dict[str, tuple[Copy, ...]]:
+    """By original: the known packagers' copies of a fixed format that some runtime executes, the vendor's own first."""
+    found: dict[str, list[Copy]] = {}
+    for model in models:
+        form = own_form(model, formats)
+        if model.origin != "quantized" or not model.base_id or form is None or model.format == "bf16":
+            continue
+        quant = quants[form]
+        if quant.runtime >= 0:
+            found.setdefault(model.base_id, []).append(Copy(model.id, codes.RUNTIMES[quant.runtime], quant.name))
+
+    def by_vendor(base: str, copy: Copy) -> tuple[bool, str]:
+        return copy.repo.split("/")[0] != base.split("/")[0], copy.repo
+
+    return {base: tuple(sorted(of, key=lambda copy: by_vendor(base, copy))) for base, of in found.items()}
+
+
 def search_text(model: records.Model) -> str:
     """What `search` looks through: name, provider, size, use case phrase, category label; lower case, NUL between."""
     index = codes.USE_CASES.index(model.use_case)
-    fields = (
-        model.id,
-        model.provider,
-        size_label(model),
-        codes.USE_CASE_PHRASES[index],
-        codes.LABELS["use_case"][index],
-    )
+    phrase, label = codes.USE_CASE_PHRASES[index], codes.LABELS["use_case"][index]
+    fields = (model.id, model.provider, size_label(model), phrase, label)
     return "\0".join(fields).lower() + "\0"
 
 
@@ -206,7 +218,7 @@ def check_mixes(types: list[records.GgufType], mixes: list[records.MixRule], qua
 
 
 def gguf_forms(model: records.Model) -> int:
-    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 whatever the label (gpt-oss)."""
+    """0: llama.cpp has no form of it; 1: any GGUF quantization; 2: the experts stay MXFP4 (gpt-oss)."""
     if model.format in ("bf16", "gguf"):
         return 1
     if model.origin != "official":
@@ -219,7 +231,7 @@ def gguf_forms(model: records.Model) -> int:
 def quants_of(
     ladder: list[records.Quant], formats: dict[str, records.FixedFormat], models: list[records.Model]
 ) -> dict[Form, FixedQuant]:
-    """All quantizations by (format, bits): the ladders first, then every fixed format at every number of bits in use."""
+    """All quantizations by (format, bits): the ladders first, then every fixed format at each number of bits in use."""
     found: dict[Form, FixedQuant] = {}
     for quant in ladder:
         found[quant.name, 0.0, True] = FixedQuant(
@@ -227,14 +239,15 @@ def quants_of(
             quant.embedding_bits, quant.nameonly_bits, quant.loss_bits, codes.SPEED_CLASSES.index(quant.speed),
             quant.mix, quant.mix_scale,
         )  # fmt: skip
-    for key in sorted({own_form(model, formats) for model in models} - {None} - set(found)):  # type: ignore[type-var]
+    for key in sorted({own for model in models if (own := own_form(model, formats))} - set(found)):
         form, bits = formats[key[0]], key[1]
         body = bits + form.scale_bits
         rest = form.rest_bits or body
         runtime = codes.RUNTIMES.index(form.runtime) if form.runtime != "none" else -1
+        dense = rest if form.body_is_experts and key[2] else body
         found[key] = FixedQuant(
-            form.label.replace("{bits}", f"{bits:g}"), runtime, rest if form.body_is_experts and key[2] else body, body, rest, rest,
-            body + 0.35, bits + 0.5 if bits < 16 else 16, codes.SPEED_CLASSES.index(form.speed),
+            form.label.replace("{bits}", f"{bits:g}"), runtime, dense, body, rest, rest, body + 0.35,
+            bits + 0.5 if bits < 16 else 16, codes.SPEED_CLASSES.index(form.speed),
         )  # fmt: skip
     return found
 
@@ -247,11 +260,6 @@ def own_form(model: records.Model, formats: dict[str, records.FixedFormat]) -> F
         return "BF16", 0.0, True
     form = formats[model.format]
     return model.format, float(model.bits or form.default_bits), model.n_experts > 1 or not form.body_is_experts
-
-
-def quality_year(date: str | None, undated: float) -> float:
-    """Release date as a year with a fraction: year + (month - 0.5) / 12."""
-    return int(date[:4]) + (int(date[5:7]) - 0.5) / 12 if date else undated
 
 
 def column_major(rows: list[tuple[float, ...]], columns: tuple[str, ...]) -> memoryview:
@@ -270,12 +278,18 @@ def blob(pieces: list[bytes]) -> tuple[memoryview, memoryview]:
     return memoryview(b"".join(pieces)), memoryview(ends.tobytes())
 
 
+def mlx_forms(model: records.Model, copies: tuple[Copy, ...], ladder: list[records.Quant]) -> int:
+    """Bit 0: it may be converted to MLX; bit 1 + i: a copy of step i of the MLX ladder is known."""
+    if model.format != "bf16":
+        return 0
+    chosen = sorted((quant for quant in ladder if quant.ladder > 0), key=lambda quant: quant.ladder)
+    steps = [quant.name for quant in chosen if quant.runtime == "mlx"]
+    return 1 | sum(2 << steps.index(name) for name in {copy.quant for copy in copies} & set(steps))
+
+
 def shape_row(
-    model: records.Model,
-    architecture: records.Architecture | None,
-    quant_index: dict[Form, int],
-    formats: dict[str, records.FixedFormat],
-    layouts: dict[str, int],
+    model: records.Model, architecture: records.Architecture | None, quant_index: dict[Form, int],
+    formats: dict[str, records.FixedFormat], layouts: dict[str, int], mlx: int,
 ) -> tuple[float, ...]:
     """The facts that decide memory and speed, in the order of SHAPE_COLUMNS."""
     full, window = cache_layers(model, architecture)
@@ -297,7 +311,7 @@ def shape_row(
         linear.n_linear_layers, codes.LINEAR_KINDS.index(linear.linear_kind), linear.ssm_inner, linear.ssm_state,
         linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
         codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
-        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), model.format == "bf16",
+        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), mlx,
         model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
         linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
         *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50),
@@ -312,47 +326,35 @@ def preferred_gguf(model: records.Model) -> str:
 
 def pack(source: Path) -> bytes:
     """The packed catalog of the tables in `source`; raises CatalogError with ``file:line: message``."""
-    models = read_csv(source / "models.csv", records.Model)
-    check_models(models, source)
+    models = read_models(source)
     architectures = {
         (a.model_type, a.n_layers, a.hidden_size, a.attention): a
         for a in read_csv(source / "architectures.csv", records.Architecture)
     }
     formats = {form.format: form for form in read_csv(source / "fixed_formats.csv", records.FixedFormat)}
+    check_models(models, formats)
     ladder = read_csv(source / "quants.csv", records.Quant)
+    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
+    use_cases = read_csv(source / "use_cases.csv", records.UseCase)
+    quality = read_csv(source / "quality.csv", records.Quality)
+    check_small_tables(policy, use_cases, quality, ladder)
     quants = quants_of(ladder, formats, models)
     types = read_csv(source / "gguf_types.csv", records.GgufType)
     mixes = read_csv(source / "gguf_mixes.csv", records.MixRule)
     layouts = layout_bits(source / "layouts.csv")
     check_mixes(types, mixes, ladder)
     quant_index = {key: index for index, key in enumerate(quants)}
-    policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
 
     shapes: dict[tuple[float, ...], int] = {}
-    rows = []
-    by_id = {model.id: model for model in models}
-    groups = {key: index for index, key in enumerate(sorted({m.base_id or m.id for m in models}))}
-    providers = {key: index for index, key in enumerate(sorted({m.provider for m in models}))}
-    licenses = {key: index for index, key in enumerate(sorted({m.license for m in models if m.license}))}
-    name_rank = {name: rank for rank, name in enumerate(sorted(by_id))}
+    rows: list[tuple[float, ...]] = []
+    copies = copies_of(models, formats, quants)
+    to_rows = Rows(models, source, policy["undated_year"])
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
-        shape = shape_row(model, architectures.get(key), quant_index, formats, layouts)
-        base = by_id.get(model.base_id or "")
-        date = base.release_date if base and base.release_date else model.release_date
-        capable = set(model.capabilities)
-        rows.append((
-            shapes.setdefault(shape, len(shapes)), codes.USE_CASES.index(model.use_case),
-            sum(1 << codes.USE_CASES.index(name) for name in model.serves), codes.ORIGINS.index(model.origin),
-            codes.ROLES.index(model.role), codes.TUNINGS.index(model.tuning), model.params_total,
-            int((model.release_date or "0").replace("-", "")), quality_year(date, policy["undated_year"]),
-            model.params_total / min(model.params_active or model.params_total, model.params_total),
-            "reasoning" in capable or model.tuning == "reasoning", model.use_case == "coding", "vision" in capable,
-            bool(re.search("distill", model.id, re.IGNORECASE)), model.origin == "community", providers[model.provider],
-            licenses[model.license] if model.license else -1, groups[model.base_id or model.id],
-            bool(model.gguf_repos) or model.format == "gguf", name_rank[model.id], model.context_length or 0,
-        ))  # fmt: skip
-    row_json, row_json_ends = blob([msgspec.json.encode(row_facts(model))[:-1] for model in models])
+        mlx = mlx_forms(model, copies.get(model.id, ()), ladder)
+        shape = shape_row(model, architectures.get(key), quant_index, formats, layouts, mlx)
+        rows.append(to_rows.of(model, shapes.setdefault(shape, len(shapes))))
+    row_json, row_json_ends = blob([msgspec.json.encode(row_facts(m, copies.get(m.id, ())))[:-1] for m in models])
     search, search_ends = blob([search_text(model).encode() for model in models])
     ids, id_ends = blob([model.id.encode() for model in models])
     gguf, gguf_ends = blob([preferred_gguf(model).encode() for model in models])
@@ -372,32 +374,16 @@ def pack(source: Path) -> bytes:
         format_version=FORMAT_VERSION, version=(source / "version.txt").read_text().strip(), digest="",
         n_shapes=len(shapes), n_rows=len(models), shapes=column_major(list(shapes), SHAPE_COLUMNS),
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
-        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends, providers=list(providers),
-        licenses=list(licenses), quants=list(quants.values()), ladders=indices,
+        search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends,
+        providers=list(to_rows.providers), licenses=list(to_rows.licenses), quants=list(quants.values()),
+        ladders=indices,
         mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
-        use_cases=read_csv(source / "use_cases.csv", records.UseCase),
-        quality=read_csv(source / "quality.csv", records.Quality), engines=table("engines.csv", records.Engine),
+        use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
     return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))
-
-
-def check_models(models: list[records.Model], source: Path) -> None:
-    """What no type can say: the file's order, and facts that contradict each other."""
-    last = ""
-    for line, model in enumerate(models, start=2):
-        where = f"models.csv:{line}"
-        if model.id.lower() < last:
-            raise CatalogError(f"{where}: {model.id} is out of order: sort by id, ignoring case")
-        last = model.id.lower()
-        if model.params_text > model.params_total * 1.001:
-            raise CatalogError(f"{where}: params_text is larger than params_total")
-        if model.n_experts and model.n_experts_active > model.n_experts:
-            raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
-        if model.n_kv_heads > model.n_heads > 0:
-            raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
 
 
 def main(arguments: list[str]) -> int:

@@ -21,6 +21,7 @@ ENDPOINTS = (*LISTS, "system")
 LONGEST_TEXT = 200
 MOST = 1 << 31
 
+DATE = r"[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -28,8 +29,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter: what it is called, what it takes, where it applies, what it is when absent."""
 
     name: str
-    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words
-    stage: str  # machine, analyse, score, filter, order, page: what has to be done again when it changes
+    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words, date
+    stage: str  # basis, machine, analyse, score, filter, order, page, parse: what has to be done again when it changes
     help: str
     choices: tuple[str, ...] = ()
     value_aliases: dict[str, str] = {}
@@ -47,7 +48,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
         """What a bad value is told."""
         if self.kind == "choice":
             return "|".join(self.choices)
-        limit = f" up to {self.at_most:g}" if self.at_most < MOST else ""
+        limit = f" up to {self.at_most:.0f}" if self.at_most < MOST else ""
         return {
             "bool": "true|false",
             "count": f"a non-negative integer{limit}",
@@ -55,12 +56,13 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
             "number": f"a positive number{limit}",
             "amount": f"a non-negative number{limit}",
             "text": f"a non-empty text of at most {LONGEST_TEXT} characters",
+            "date": "a date: YYYY-MM-DD, YYYY-MM or YYYY",
             "words": f"a comma-separated list of at most {LONGEST_TEXT} characters",
         }[self.kind]
 
 
 FIT_CHOICES = tuple(reversed(codes.FIT_LEVELS))
-WHATIF = (*LISTS, "system")
+WHATIF = ENDPOINTS
 
 PARAMS = (
     Param(
@@ -109,6 +111,14 @@ PARAMS = (
         name="exact", kind="bool", stage="filter", default=False, endpoints=("name",),
         help="The model of exactly this id alone; 404 if the catalog has none.",
     ),
+    Param(name="min_tps", kind="amount", stage="filter", help="Least estimated tokens/s."),
+    Param(name="max_mem_gb", kind="amount", stage="filter", help="Most memory in GiB, all that the model occupies."),
+    Param(name="min_params_b", kind="amount", stage="filter", help="Fewest parameters, in billions."),
+    Param(name="max_params_b", kind="amount", stage="filter", help="Most parameters, in billions."),
+    Param(
+        name="released_after", kind="date", stage="filter",
+        help="Only models released after this day, month or year; none without a date.",
+    ),
     Param(
         name="sort", kind="choice", stage="order", choices=codes.SORT_KEYS, default="score",
         value_aliases={
@@ -117,6 +127,19 @@ PARAMS = (
             "usecase": "use_case",
         },
         help="Order: the best score, fastest, largest, least memory, longest context, newest, or by category.",
+    ),
+    Param(
+        name="order", kind="choice", stage="order", choices=("asc", "desc"),
+        help="Direction of the sort; by default the useful one. What cannot run stays last.",
+    ),
+    Param(name="offset", kind="count", stage="page", default=0, help="How many of the first models to leave out."),
+    Param(
+        name="basis", kind="choice", stage="basis", choices=("free", "total"), default="free",
+        help="What fit is judged against on the real machine: the memory that is free, or all of it.",
+    ),
+    Param(
+        name="strict", kind="bool", stage="parse", default=False, endpoints=ENDPOINTS,
+        help="Unknown parameters are an error.",
     ),
     Param(
         name="max_context", kind="positive", stage="analyse",
@@ -184,20 +207,22 @@ def at(endpoint: str) -> tuple[Param, ...]:
 def parse(pairs: Iterable[tuple[str, str]], endpoint: str, name: str | None = None) -> Parsed:
     """The effective query; BadParam for the first value that is not allowed. Unknown names are warnings."""
     given: dict[str, Any] = {}
-    warnings = []
+    strangers = []
     for key, text in pairs:
         param = BY_NAME.get(key)
         if param is None or endpoint not in param.endpoints:
-            warnings.append(unknown(key, endpoint))
+            strangers.append(unknown(key, endpoint))
         elif param.name in given:
             raise BadParam(f"invalid {param.name} value: given more than once")
         else:
             given[param.name] = value_of(param, text)
+    if strangers and given.get("strict"):
+        raise BadParam("; ".join(dict.fromkeys(strangers)))
     values = {param.name: given.get(param.name, param.default_at(endpoint)) for param in at(endpoint)}
     if endpoint in LISTS:
         values["min_fit"] = lowest_level(given, endpoint)
     query = Query(**values, name=name, levels_given=not LEVELS.isdisjoint(given), endpoint=endpoint)
-    return Parsed(query, tuple(dict.fromkeys(warnings)))
+    return Parsed(query, tuple(f"{stranger}: ignored" for stranger in dict.fromkeys(strangers)))
 
 
 def lowest_level(given: dict[str, Any], endpoint: str) -> str:
@@ -248,20 +273,30 @@ def _words(param: Param, text: str) -> tuple[str, ...] | None:
     return words if len(text) <= LONGEST_TEXT and all(words) else None
 
 
+def _date(param: Param, text: str) -> str | None:
+    return text if re.fullmatch(DATE, text, re.ASCII) else None
+
+
+def last_day(date: str) -> int:
+    """The last day of a date, month or year, as yyyymmdd; days that a month does not have count as its end."""
+    return int((date.replace("-", "") + "9999")[:8])
+
+
 READERS = {
+    "date": _date,
     "bool": _bool, "count": _integer, "positive": _integer, "number": _number, "amount": _number, "choice": _choice,
     "text": _text, "words": _words,
 }  # fmt: skip
 
 
 def unknown(key: str, endpoint: str) -> str:
-    """The warning for a name that the endpoint does not know."""
+    """What is said of a name that the endpoint does not know."""
     import difflib
 
     known = [name for name in BY_NAME if endpoint in BY_NAME[name].endpoints]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"unknown parameter '{key[:40]}' ignored{hint}"
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return f"unknown parameter '{key[:40]}'{hint}"
 
 
 def echo(query: Any) -> dict[str, object]:

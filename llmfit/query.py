@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from llmfit import codes, params
 from llmfit._core import Estimates, Ranking
@@ -24,6 +25,8 @@ from llmfit.host import host_of
 from llmfit.machine import Machine
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
+ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
+UNLIMITED = 1e300
 ELEMENT_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}  # of a cache element, by cache type
 Value = TypeVar("Value")
 
@@ -78,12 +81,13 @@ class Engine:
     def machine_for(self, query: Any) -> tuple[Machine, Any, str]:
         """(the machine with the query's what-ifs, its Host, the generation of answers about it)."""
         whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+        base = emptied(self.machine) if query.basis == "total" else self.machine
 
         def make() -> tuple[Machine, Any, str]:
-            machine = apply_whatif(self.machine, whatif, self.catalog.tables)
+            machine = apply_whatif(base, whatif, self.catalog.tables)
             return machine, host_of(machine, self.catalog), generation(machine, self.catalog)
 
-        return self._machines.get(whatif, make)
+        return self._machines.get((query.basis, whatif), make)
 
     def ranking_for(self, query: Any) -> tuple[Machine, str, Ranking]:
         machine, host, stamp = self.machine_for(query)
@@ -101,13 +105,18 @@ class Engine:
 
         return machine, stamp, self._rankings.get((*key, use_case), rank)
 
+    def named(self, query: Any) -> int:
+        """The row whose id the query names, -1 for none; UnknownModel for an exact id that the catalog lacks."""
+        index: int = self.catalog.core.index_of(query.name) if query.name is not None else -1
+        if query.exact and index < 0:
+            raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
+        return index
+
     def run(self, query: Any) -> Page:
         """The rows that the query selects, in order. UnknownModel for an exact id that the catalog lacks."""
         machine, stamp, ranking = self.ranking_for(query)
         needles = tuple(text.lower() for text in (query.name, query.search) if text is not None)
-        named = self.catalog.core.index_of(query.name) if query.name is not None else -1
-        if query.exact and named < 0:
-            raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
+        named = self.named(query)
         total, indices = ranking.select(
             min_level=codes.FIT_LEVELS.index(query.min_fit),
             drop_foreign=query.runtime != "any" and query.force_runtime is None,
@@ -118,11 +127,24 @@ class Engine:
             licenses=license_mask(self.catalog, query.license) if query.license else None,
             found=found_mask(self.catalog, needles) if needles else None,
             searches=len(needles),
+            min_tps=query.min_tps or 0.0,
+            max_mem_gb=UNLIMITED if query.max_mem_gb is None else query.max_mem_gb,
+            min_params=(query.min_params_b or 0.0) * 1e9,
+            max_params=UNLIMITED if query.max_params_b is None else query.max_params_b * 1e9,
+            released_after=-1 if query.released_after is None else params.last_day(query.released_after),
             sort=codes.SORT_KEYS.index(query.sort),
+            turned=query.order is not None and query.order != ("asc" if query.sort in ASCENDING else "desc"),
+            offset=query.offset,
             limit=query.limit,
             distinct=query.distinct,
         )
         return Page(machine, stamp, ranking, total, indices)
+
+
+def emptied(machine: Machine) -> Machine:
+    """The machine as if nothing ran on it: all of its memory is free."""
+    devices = tuple(replace(device, free_bytes=device.total_bytes) for device in machine.devices)
+    return replace(machine, ram_available_bytes=machine.ram_total_bytes, devices=devices)
 
 
 @lru_cache(maxsize=256)
@@ -133,8 +155,8 @@ def provider_mask(catalog: Catalog, part: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def license_mask(catalog: Catalog, wanted: tuple[str, ...]) -> bytes:
-    """By licence: 1 where one of its identifiers is wanted."""
-    return bytes(any(name.lower() in wanted for name in names) for names in catalog.licenses)
+    """By licence: 1 where all that it consists of (`gemma,llama3.3`: both apply) is wanted."""
+    return bytes(all(name.lower() in wanted for name in names) for names in catalog.licenses)
 
 
 @lru_cache(maxsize=128)

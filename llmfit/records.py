@@ -9,6 +9,7 @@ import msgspec
 from llmfit import codes
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e14)]
+Number = Annotated[float, msgspec.Meta(ge=-1e14, le=1e14)]  # bounds keep NaN and infinity out
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 RepoId = Annotated[str, msgspec.Meta(pattern=r"^[\w.+-]+(/[\w.+-]+)?$", max_length=200)]
@@ -119,8 +120,8 @@ class FixedFormat(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal[codes.FORMATS]  # type: ignore[valid-type]
     label: str
     runtime: Literal[(*codes.RUNTIMES, "none")]  # type: ignore[valid-type]
-    scale_bits: float
-    rest_bits: float  # of embedding and output; 0: like the body
+    scale_bits: Number
+    rest_bits: Number  # of embedding and output; 0: like the body
     default_bits: Positive
     body_is_experts: bool  # the format covers the experts alone, the rest stays at rest_bits
     speed: Literal[codes.SPEED_CLASSES]  # type: ignore[valid-type]
@@ -185,7 +186,7 @@ class PolicyValue(msgspec.Struct, frozen=True, kw_only=True):
     """A named constant and its reason."""
 
     name: str
-    value: float
+    value: Number
     unit: str
     why: str
 
@@ -194,28 +195,81 @@ class UseCase(msgspec.Struct, frozen=True, kw_only=True):
     """How a use case weighs the four score components, and what speed and context it wants."""
 
     use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
-    quality: float
-    speed: float
-    fit: float
-    context: float
+    quality: Number
+    speed: Number
+    fit: Number
+    context: Number
     target_tps: Positive
     wanted_context: Tokens
     why: str
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Coefficients of the ability of a model at one use case; see quality.pxd for the formula."""
+    """Coefficients of the ability of a model at one use case; see score.pxd for the formula."""
 
     use_case: Literal[codes.USE_CASES]  # type: ignore[valid-type]
-    c0: float
-    size: float
-    date: float
-    size2: float
-    date2: float
-    sparsity: float
-    size_date: float
-    reasoning: float
-    coder: float
-    vision: float
-    distill: float
+    c0: Number
+    size: Number
+    date: Number
+    size2: Number
+    date2: Number
+    sparsity: Number
+    size_date: Number
+    reasoning: Number
+    coder: Number
+    vision: Number
+    distill: Number
     source: str
+
+
+class LineEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendor (``vendor:qwen``) or the line (``line:qwen3``) adds to the ability, by use case."""
+
+    name: str
+    general: float
+    coding: float
+    reasoning: float
+    chat: float
+    multimodal: float
+    embedding: float
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in codes.USE_CASES)
+
+
+class Ability(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model's own scores say: theta by use case, and its weight against one prediction; 0 where not scored."""
+
+    model: RepoId
+    line: str
+    general: float = 0.0
+    general_weight: float = 0.0
+    coding: float = 0.0
+    coding_weight: float = 0.0
+    reasoning: float = 0.0
+    reasoning_weight: float = 0.0
+    chat: float = 0.0
+    chat_weight: float = 0.0
+    multimodal: float = 0.0
+    multimodal_weight: float = 0.0
+    embedding: float = 0.0
+    embedding_weight: float = 0.0
+
+    @property
+    def thetas(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in codes.USE_CASES)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(getattr(self, f"{name}_weight") for name in codes.USE_CASES)
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact of models.csv put right, or one line taken out; see llmfit/corrections.py."""
+
+    id: str
+    where: str = ""
+    column: str
+    value: str = ""
+    why: str

@@ -69,6 +69,14 @@ class GgufSource(Struct, frozen=True):
     provider: str
 
 
+class Copy(Struct, frozen=True):
+    """A known packager's copy of an original: what to pull for that runtime and quantization."""
+
+    repo: str
+    runtime: str  # of codes.RUNTIMES
+    quant: str
+
+
 class RowFacts(Struct, frozen=True, kw_only=True):
     """The part of a row that depends on the model alone; encoded when the catalog is packed."""
 
@@ -81,6 +89,7 @@ class RowFacts(Struct, frozen=True, kw_only=True):
     release_date: str | None
     is_moe: bool
     gguf_sources: tuple[GgufSource, ...]
+    copies: tuple[Copy, ...]
     capabilities: tuple[str, ...]
     capability_ids: tuple[str, ...]
     license: str | None
@@ -158,17 +167,17 @@ class CatalogName(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """Every list answer. ``models`` holds rows already encoded."""
+    """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest."""
 
     node: Node
     system: System
     total_models: int
     returned_models: int
     filters: dict[str, object]
-    models: msgspec.Raw
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
+    models: tuple[Row, ...] = ()
 
 
 class Failure(Struct, frozen=True):

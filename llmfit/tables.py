@@ -6,7 +6,6 @@ the records arrive again as :class:`Tables`. Imports nothing of llmfit but its e
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -108,12 +107,20 @@ def normalise_cpu(name: str) -> str:
 
 
 def read_csv(path: str | Path, struct: type[Record]) -> list[Record]:
-    """All records of a table. An empty cell is the field's default; `|` separates the items of a list."""
+    """All records of a table, one for each key (its first column)."""
+    return read_csv_lines(path, struct, unique=True)
+
+
+def read_csv_lines(path: str | Path, struct: type[Record], unique: bool = False) -> list[Record]:
+    """All lines of a table. An empty cell is the field's default; `|` separates the items of a list."""
+    import csv  # a program that opens a packed catalog needs none
+
     path = Path(path)
     fields = msgspec.structs.fields(struct)
     names = [field.encode_name for field in fields]
     lists = {field.encode_name for field in fields if isinstance(field.default, tuple)}
-    records: dict[str, Record] = {}
+    records: list[Record] = []
+    keys: set[str] = set()
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
@@ -123,13 +130,14 @@ def read_csv(path: str | Path, struct: type[Record]) -> list[Record]:
                 where = f"{path.name}:{reader.line_num}"
                 record = _record(cells, header, lists, struct, where)
                 key = str(getattr(record, names[0]))
-                if key in records:
+                if unique and key in keys:
                     raise CatalogError(f"{where}: duplicate {names[0]} {key!r}")
                 _check_pattern(record, where)
-                records[key] = record
+                keys.add(key)
+                records.append(record)
         except (csv.Error, UnicodeDecodeError) as error:
             raise CatalogError(f"{path.name}:{reader.line_num}: {error}") from None
-    return list(records.values())
+    return records
 
 
 def _check_header(header: list[str], names: list[str], where: str) -> None:

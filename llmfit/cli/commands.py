@@ -32,7 +32,8 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
-    meta = "|".join(param.choices) if param.choices else {"bool": "true|false", "text": "TEXT", "words": "A,B"}.get(param.kind, "N")
+    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B"}
+    meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
     return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)
 
 
@@ -55,10 +56,17 @@ def engine_for(max_context: int | None = None) -> Any:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", message="llmfit %(version)s")
 @click.option("--json", "as_json", is_flag=True, help="Answer with the same JSON as the HTTP API.")
+@click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
 @click.pass_context
-def cli(context: click.Context, as_json: bool) -> None:
+def cli(context: click.Context, as_json: bool, max_context: str | None) -> None:
     """Which open-weight LLMs fit this machine, how fast they run on it, and how good they are."""
     context.obj = as_json
+    if max_context is not None:  # before the command it is the default of every command behind it
+        for name in ("serve", "fit", "info"):
+            context.default_map = {
+                **(context.default_map or {}),
+                name: {"max_context": max_context if name == "serve" else (max_context,)},
+            }
     if context.invoked_subcommand is None:
         context.invoke(fit)
 
@@ -72,7 +80,7 @@ def json_flag(command: Callable[..., None]) -> Callable[..., None]:
 @flags("system")
 @json_flag
 @click.pass_obj
-def system(outer_json: bool, as_json: bool, **given: tuple[str, ...]) -> None:
+def system(outer_json: bool, /, as_json: bool, **given: tuple[str, ...]) -> None:
     """Show this machine as llmfit sees it."""
     from llmfit.encode import encode, node, system_of
     from llmfit.shapes import SystemAnswer
@@ -92,19 +100,19 @@ def system(outer_json: bool, as_json: bool, **given: tuple[str, ...]) -> None:
 @flags("fit")
 @json_flag
 @click.pass_obj
-def fit(outer_json: bool, as_json: bool = False, **given: tuple[str, ...]) -> None:
+def fit(outer_json: bool, /, as_json: bool = False, **given: tuple[str, ...]) -> None:
     """Rank the models that fit this machine, or one described by --gpu, --ram-gb and the like."""
-    from llmfit.encode import encode, envelope
+    from llmfit.encode import answer
 
     query = query_of("fit", given)
     engine = engine_for()
-    answer = envelope(engine.catalog, engine.run(query), query, ())
+    text = answer(engine.catalog, engine.run(query), query)
     if as_json or outer_json:
-        click.echo(encode(answer))
+        click.echo(text)
         return
     from llmfit.cli.tables import show_rows
 
-    show_rows(answer)
+    show_rows(envelope_of(text))
 
 
 @cli.command()
@@ -112,34 +120,34 @@ def fit(outer_json: bool, as_json: bool = False, **given: tuple[str, ...]) -> No
 @flags("name", ("machine", "analyse", "score"))
 @json_flag
 @click.pass_obj
-def info(outer_json: bool, model: str, as_json: bool, **given: tuple[str, ...]) -> None:
+def info(outer_json: bool, /, model: str, as_json: bool, **given: tuple[str, ...]) -> None:
     """Show all about one model on this machine. MODEL is its id, or part of it that names one model."""
-    from llmfit.encode import encode, envelope
+    from llmfit.encode import answer
 
     engine = engine_for()
     query = query_of("name", {**given, "include_too_tight": ("true",)}, model)
     page = engine.run(query)
     if engine.catalog.core.index_of(model) < 0 and page.total != 1:
-        names = [row.name for row in rows_of(envelope(engine.catalog, page, query, ()))[:3]]
+        names = [row.name for row in envelope_of(answer(engine.catalog, page, query)).models[:3]]
         hint = f"; {page.total} contain it, among them {', '.join(names)}" if names else ""
         raise UnknownModel(f"no model with the id '{model}' in the catalog{hint}")
     page = type(page)(page.machine, page.generation, page.ranking, 1, page.indices[:1])
-    answer = envelope(engine.catalog, page, query, ())
+    text = answer(engine.catalog, page, query)
     if as_json or outer_json:
-        click.echo(encode(answer))
+        click.echo(text)
         return
     from llmfit.cli.tables import show_model
 
-    show_model(answer)
+    show_model(envelope_of(text))
 
 
-def rows_of(answer: Any) -> list[Any]:
-    """The rows of an envelope as structs."""
+def envelope_of(text: bytes) -> Any:
+    """An answer as an Envelope with its rows."""
     import msgspec
 
-    from llmfit.shapes import Row
+    from llmfit.shapes import Envelope
 
-    return msgspec.json.decode(answer.models, type=list[Row])
+    return msgspec.json.decode(text, type=Envelope)
 
 
 @cli.command()
@@ -149,22 +157,30 @@ def rows_of(answer: Any) -> list[Any]:
 @click.option("--workers", default="1", show_default=True, metavar="N", help="Worker processes.")
 @click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
 @flags("system")
-def serve(host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None, **given: tuple[str, ...]) -> None:
+def serve(
+    host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None, **given: tuple[str, ...]
+) -> None:
     """Serve the HTTP API until SIGTERM."""
     query = query_of("system", given)
     context = params.value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
-    settings = {
+    settings: dict[str, Any] = {
         "host": host,
         "port": whole("port", port, 0, 65535),
         "unix_socket": os.path.abspath(unix_socket) if unix_socket is not None else None,
         "workers": whole("workers", workers, 1, 64),
         "max_context": context,
     }
-    machine = engine_for().machine_for(query)[0]
+    from llmfit import catalog
+    from llmfit.hardware import WhatIf, apply_whatif, detect
+    from llmfit.hardware.steady import steady
+
+    whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+    tables = catalog.default().tables
+    machine = apply_whatif(steady(detect(tables)), whatif, tables)
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
-    run(Settings(machine=machine, **settings))
+    run(Settings(machine=machine, whatif=whatif, **settings))
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:

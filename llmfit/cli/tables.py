@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +26,11 @@ def facts(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
+def level(row: Row) -> str:
+    """The label of its fit level in its colour."""
+    return f"[{LEVEL_STYLES[row.fit_level]}]{row.fit_label}[/]"
+
+
 def show_system(answer: SystemAnswer) -> None:
     system = answer.system
     rows = [
@@ -38,9 +42,8 @@ def show_system(answer: SystemAnswer) -> None:
     for gpu in system.gpus:
         bandwidth = f"{gpu.memory_bandwidth_gbps:.0f} GB/s" if gpu.memory_bandwidth_gbps else "bandwidth not known"
         count = f"{gpu.count} x " if gpu.count > 1 else ""
-        rows.append(
-            ("GPU", f"{count}{gpu.name}, {gpu.vram_gb:.1f} GiB, {gpu.free_vram_gb:.1f} free, {bandwidth}, {gpu.backend}")
-        )
+        memory = f"{gpu.vram_gb:.1f} GiB, {gpu.free_vram_gb:.1f} free"
+        rows.append(("GPU", f"{count}{gpu.name}, {memory}, {bandwidth}, {gpu.backend}"))
     rows.append(("Backend", system.backend))
     rows += [("Warning", text) for text in system.warnings]
     console().print(facts(rows))
@@ -54,10 +57,10 @@ def show_rows(answer: Envelope) -> None:
         ("Score", "right"), ("Fit", "left"), ("tok/s", "right"), ("Quant", "left"), ("GiB", "right"), ("Mode", "left"),
     ):  # fmt: skip
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in msgspec.json.decode(answer.models, type=list[Row]):
+    for row in answer.models:
         table.add_row(
-            row.name, f"{row.score:.1f}", f"[{LEVEL_STYLES[row.fit_level]}]{row.fit_label}[/]", f"{row.estimated_tps:.1f}",
-            row.best_quant, f"{row.total_memory_gb:.1f}", row.run_mode_label,
+            row.name, f"{row.score:.1f}", level(row), f"{row.estimated_tps:.1f}", row.best_quant,
+            f"{row.total_memory_gb:.1f}", row.run_mode_label,
         )  # fmt: skip
     table.caption = f"{answer.returned_models} of {answer.total_models} models"
     table.expand = True
@@ -65,13 +68,13 @@ def show_rows(answer: Envelope) -> None:
 
 
 def show_model(answer: Envelope) -> None:
-    row = msgspec.json.decode(answer.models, type=list[Row])[0]
+    row = answer.models[0]
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [
         ("Model", f"{row.name} ({row.provider}, {row.origin})"),
         ("Size", f"{row.parameter_count}, context {row.context_length} tokens, licence {row.license or 'not known'}"),
-        ("Fit", f"[{LEVEL_STYLES[row.fit_level]}]{row.fit_label}[/], {row.run_mode_label}, {row.runtime_label}, {row.best_quant}"),
+        ("Fit", f"{level(row)}, {row.run_mode_label}, {row.runtime_label}, {row.best_quant}"),
         ("Memory", f"{row.total_memory_gb:.2f} GiB: weights {parts.weights:.2f}, cache {parts.kv_cache:.2f}, "
                    f"buffers {parts.compute_buffer:.2f}, runtime {parts.overhead:.2f}"),
         ("Pool", f"{row.memory_required_gb:.2f} of {row.memory_available_gb:.2f} GiB ({row.utilization_pct:.0f} %)"),

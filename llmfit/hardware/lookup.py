@@ -75,7 +75,12 @@ def nearest(name: str, tables: Tables, n: int = 3) -> list[str]:
                 words = words[1:]
                 names.setdefault(" ".join(words), row.name)
     wanted = _GLUED.sub(" ", normalise_device(name))
-    found = difflib.get_close_matches(wanted, names, n=3 * n, cutoff=0.0)
+    shared = {key: len(set(key.split()) & set(wanted.split())) for key in names}
+
+    def likeness(key: str) -> float:
+        return shared[key] / max(len(wanted.split()), 1) + difflib.SequenceMatcher(None, wanted, key).ratio()
+
+    found = sorted(sorted(names, reverse=True), key=likeness, reverse=True)  # of equals, the later generation
     return list(dict.fromkeys(names[key] for key in found))[:n]
 
 

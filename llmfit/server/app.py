@@ -6,6 +6,7 @@ import msgspec
 from sanic import Sanic
 
 from llmfit import catalog
+from llmfit.hardware.whatif import WhatIf
 from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.server import failures
@@ -14,13 +15,14 @@ from llmfit.server.pages import Pages
 from llmfit.server.routes import Routes
 
 MOST_HEADERS, MOST_BODY = 16 << 10, 1 << 20  # bytes
-DRAIN_SECONDS = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How ``llmfit serve`` was called."""
 
-    machine: Machine
+    machine: Machine  # with the overrides of the flags
+    whatif: WhatIf = WhatIf()  # those overrides
+    observe: bool = True  # keep looking at the machine's free memory
     host: str = "127.0.0.1"
     port: int = 8787
     unix_socket: str | None = None
@@ -28,8 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_context: int | None = None
 
 
-def create_app(settings: Settings) -> Sanic:  # type: ignore[type-arg]
-    """The application of one worker; everything heavy happens before it accepts connections."""
+def create_app(settings: Settings) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
+    """The application of one worker and its handlers; all that is slow happens here, before it accepts connections."""
     app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None)  # type: ignore[type-arg]
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.ACCESS_LOG = False
@@ -37,23 +39,9 @@ def create_app(settings: Settings) -> Sanic:  # type: ignore[type-arg]
     app.config.REQUEST_MAX_HEADER_SIZE = MOST_HEADERS
     app.config.REQUEST_MAX_SIZE = MOST_BODY
     app.config.KEEP_ALIVE_TIMEOUT = 75
-    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = DRAIN_SECONDS
     failures.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     routes = Routes(Pages(engine), HostCheck(None if settings.unix_socket else settings.host))
     routes.install(app)
-
-    @app.after_server_start
-    async def started(*_: object) -> None:
-        await app.loop.run_in_executor(routes.worker, routes.pages.make, ("top", "", None))
-        routes.ready = True
-
-    @app.before_server_stop
-    async def draining(*_: object) -> None:
-        routes.ready = False
-
-    @app.after_server_stop
-    async def stopped(*_: object) -> None:
-        routes.worker.shutdown(wait=False, cancel_futures=True)
-
-    return app
+    routes.pages.make(("top", "", None))
+    return app, routes

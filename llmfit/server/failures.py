@@ -45,7 +45,7 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
     """Turn every exception of the app into a failure."""
 
     @app.exception(Exception)
-    def failed(request: Request, error: Exception) -> HTTPResponse:  # type: ignore[type-arg]
+    def failed(request: Request, error: Exception) -> HTTPResponse:
         if isinstance(error, LlmfitError):
             return failure(status_of(error), str(error))
         if isinstance(error, SanicException) and error.status_code < 500:

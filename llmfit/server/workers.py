@@ -6,21 +6,32 @@ it; a parent that forks, waits and forwards signals is all that is needed here.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from types import FrameType
 
+import uvloop
 from sanic import Sanic
 
 from llmfit.errors import LlmfitError
-from llmfit.server.app import DRAIN_SECONDS, Settings, create_app
-from llmfit.server.sockets import listen, remove_socket_file
+from llmfit.machine import Machine
+from llmfit.server.app import Settings, create_app
+from llmfit.server.board import Board
+from llmfit.server.routes import Routes, without_stop_signals
+from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 
 log = logging.getLogger("llmfit.server")
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+DRAIN_SECONDS = 10.0
+OBSERVE_SECONDS, NEWS_SECONDS = 5.0, 0.5
+SWITCH_SECONDS = 0.0005  # the scoring thread lets the event loop in sooner than Python's 5 ms
 LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
 
 
@@ -34,7 +45,7 @@ def serve(settings: Settings) -> None:
     print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
     try:
         if settings.workers == 1:
-            work(settings, sock)
+            work(settings, sock, Board(), observer=True)
         else:
             Workers(settings, sock).run()
     finally:
@@ -42,14 +53,73 @@ def serve(settings: Settings) -> None:
             remove_socket_file(settings.unix_socket)
 
 
-def work(settings: Settings, sock: socket.socket) -> None:
-    """One worker, until it is told to stop."""
-    # A signal before the event loop has its handlers ends the process cleanly too.
-    for number in (signal.SIGTERM, signal.SIGINT):
+def work(settings: Settings, sock: socket.socket, board: Board, observer: bool) -> None:
+    """One worker, until it is told to stop. One of them observes the machine for all."""
+    # A signal that comes before the event loop listens to signals ends the process cleanly too.
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
-    app = create_app(settings)
-    app.prepare(sock=sock, single_process=True, motd=False, access_log=False)
-    Sanic.serve_single(primary=app)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    app, routes = create_app(settings)
+    if observer and settings.observe:
+        threading.Thread(target=observe, args=(settings, board), daemon=True, name="observer").start()
+    uvloop.run(answer(app, routes, sock, board))
+
+
+def observe(settings: Settings, board: Board) -> None:
+    """Look at the machine every few seconds and put up what changed."""
+    from llmfit import catalog
+    from llmfit.hardware import apply_whatif, detect
+    from llmfit.hardware.steady import steady
+
+    without_stop_signals()
+    tables = catalog.default().tables
+    last: Machine | None = None
+    while True:
+        try:
+            now = steady(detect(tables), last)
+            if now is not last:
+                last = now
+                board.publish(apply_whatif(now, settings.whatif, tables))
+        except Exception:
+            log.exception("the machine could not be observed; the last state stands")
+        time.sleep(OBSERVE_SECONDS)
+
+
+async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) -> None:  # type: ignore[type-arg]
+    """Accept connections until a signal, then let every answer end.
+
+    Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
+    """
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, told.set)
+    server = await app.create_server(sock=sock, backlog=BACKLOG, asyncio_server_kwargs={"start_serving": False})
+    assert server is not None
+    await server.startup()  # type: ignore[no-untyped-call]
+    await server.start_serving()  # type: ignore[no-untyped-call]
+    routes.ready = True
+    while not told.is_set():
+        machine = board.news()
+        if machine is not None:
+            await loop.run_in_executor(routes.worker, routes.pages.engine.observe, machine)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(told.wait(), NEWS_SECONDS)
+    routes.ready = False
+    closed = server.close()  # type: ignore[no-untyped-call]
+    until = loop.time() + DRAIN_SECONDS
+    while server.connections and loop.time() < until:
+        for connection in tuple(server.connections):
+            connection.signal.stopped = True
+            connection.close_if_idle()
+        await asyncio.sleep(0.02)
+    for connection in tuple(server.connections):
+        connection.abort()
+    # What is left is to end: another signal has nothing to add, not even here.
+    without_stop_signals()
+    for executor in (routes.worker, routes.packer):
+        executor.shutdown(wait=False, cancel_futures=True)
+    if closed is not None:
+        closed.cancel()
 
 
 class Workers:
@@ -58,7 +128,8 @@ class Workers:
     def __init__(self, settings: Settings, sock: socket.socket) -> None:
         self.settings = settings
         self.sock = sock
-        self.started: dict[int, float] = {}  # when, by process id
+        self.board = Board()
+        self.started: dict[int, tuple[float, bool]] = {}  # when, and whether it is the observer, by process id
         self.stopping = False
 
     def run(self) -> None:
@@ -68,27 +139,27 @@ class Workers:
         catalog.default()  # opened before the fork: its pages are shared
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        for _ in range(self.settings.workers):
-            self.start()
+        for index in range(self.settings.workers):
+            self.start(observer=index == 0)
         while self.started:
             pid, status = os.wait()
-            life = time.monotonic() - self.started.pop(pid, 0.0)
+            begun, observer = self.started.pop(pid)
             if not self.stopping:
                 log.error("worker %d ended with status %d: replaced", pid, os.waitstatus_to_exitcode(status))
-                if life < LEAST_LIFE:
+                if time.monotonic() - begun < LEAST_LIFE:
                     time.sleep(LEAST_LIFE)
                 if not self.stopping:
-                    self.start()
+                    self.start(observer)
 
-    def start(self) -> None:
+    def start(self, observer: bool) -> None:
         pid = os.fork()
         if pid:
-            self.started[pid] = time.monotonic()
+            self.started[pid] = time.monotonic(), observer
             return
         status = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            work(self.settings, self.sock)
+            work(self.settings, self.sock, self.board, observer)
             status = 0
         except SystemExit as error:
             status = int(error.code or 0)

@@ -7,7 +7,7 @@ from llmfit import codes
 
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece
+from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
 from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
 from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
 from llmfit.match cimport contains
@@ -16,8 +16,8 @@ from llmfit.model cimport Model
 from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
+from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
 from llmfit.tensors cimport T_BODY, Tensors, tensors_of
-from llmfit.score cimport Quality, Row, UseCaseWeights, ability, quality_score
 
 
 cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
@@ -26,6 +26,12 @@ cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
     if room == NULL:
         raise MemoryError
     return room
+
+
+cdef Quality quality_of(q):
+    return Quality(
+        q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision, q.distill
+    )
 
 
 cdef class Catalog:
@@ -182,16 +188,12 @@ cdef class Catalog:
 
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1:
         cdef int n = self.columns.n_rows
-        cdef int i, u
+        cdef int i, u, _
         cdef Columns* c = &self.columns
         cdef const double* f
         cdef Quality quality[N_USE_CASES]
-        cdef double theta
         for u, q in enumerate(quality_table):
-            quality[u] = Quality(
-                q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision,
-                q.distill,
-            )
+            quality[u] = quality_of(q)
         c.rows = <Row*>zeroed(n, sizeof(Row))
         if n == 0:
             return 0
@@ -201,13 +203,11 @@ cdef class Catalog:
                 load_row(&c.rows[i], f, n, i)
                 c.n_groups = max(c.n_groups, c.rows[i].group + 1)
                 for u in range(N_USE_CASES):
-                    theta = ability(
-                        &quality[u], c.rows[i].params_total, f[8 * n + i], f[9 * n + i], <int>f[10 * n + i],
-                        <int>f[11 * n + i], <int>f[12 * n + i], <int>f[13 * n + i]
-                    )
-                    if f[14 * n + i] > 0:
-                        theta = theta + c.policy.finetune_theta
-                    c.rows[i].quality[u] = quality_score(theta)
+                    c.rows[i].quality[u] = quality_score(pooled_ability(&quality[u], f, n, i, u, &c.policy))
+            for _ in range(4):  # generations in a row
+                for i in range(n):
+                    if c.rows[i].older >= 0:
+                        keep_order(&c.rows[i], &c.rows[c.rows[i].older], &c.policy)
         return 0
 
     cdef int _open_text(self, packed) except -1:

@@ -4,11 +4,13 @@ Objects are filled when they are made and then only read, except that a Ranking 
 is asked for: use one Ranking from one thread at a time.
 """
 
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from libc.math cimport ceil
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memset
+from libc.string cimport memcpy
 
 from llmfit._catalog cimport Catalog, Host
-from llmfit.buffer cimport Buffer, Text, put, put_text
+from llmfit.buffer cimport Buffer, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, piece
 from llmfit.estimate cimport Estimate, Settings, estimate
@@ -16,9 +18,60 @@ from llmfit.machine cimport Machine
 from llmfit.match cimport Match, matches
 from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
 from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
-from llmfit.rows cimport put_row
+from llmfit.rows cimport put_row, row_room
 from llmfit.score cimport Row
 from llmfit.verdict cimport Verdict, verdict
+
+
+cdef struct Work:
+    # One machine's share of fill_all().
+    const Columns* c
+    const Machine* h
+    const Settings* s
+    Estimate* by_shape
+
+
+cdef enum:
+    TYPICAL_ROW = 1800      # bytes; room for a long list is made at once
+
+
+# The last large arena that was given up: its pages are there already, and fetching 20 MB of new ones from the system
+# takes longer than writing the rows. Touched with the GIL held only.
+cdef Buffer spare
+
+
+cdef void keep_spare(Buffer* b) noexcept:
+    global spare
+    if b.room > spare.room:
+        free(spare.data)
+        spare = b[0]
+    else:
+        free(b.data)
+
+
+cdef void take_spare(Buffer* b, size_t n) noexcept:
+    """Room for `n` more bytes, from the spare arena where `b` is still empty."""
+    global spare
+    if b.room == 0 and spare.room >= n:
+        b[0] = spare
+        b.size = 0
+        spare.data = NULL
+        spare.room = 0
+    else:
+        reserve(b, n)
+
+
+cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogil:
+    """Copies `n` bytes and returns where the next go."""
+    memcpy(to, data, n)
+    return to + n
+
+
+cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape) noexcept nogil:
+    """The whole catalog on one machine."""
+    cdef int i
+    for i in range(c.n_shapes):
+        by_shape[i] = estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy)
 
 
 cdef class Estimates:
@@ -26,7 +79,8 @@ cdef class Estimates:
 
     `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
     `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
-    allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's.
+    allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
+    `later` they are made by fill_all().
     """
 
     cdef readonly Catalog catalog
@@ -36,10 +90,10 @@ cdef class Estimates:
     cdef Estimate* by_shape
 
     def __cinit__(
-        self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1, bytes quants=None
+        self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
+        bytes quants=None, bint later=False,
     ):
-        cdef const Columns* c = &catalog.columns
-        cdef int i, n = c.n_shapes
+        cdef int i
         self.catalog = catalog
         self.host = host
         self.settings.context = context
@@ -54,19 +108,35 @@ cdef class Estimates:
                 raise ValueError("one byte a quantization")
             self.settings.quants = <const unsigned char*><const char*>quants
             for i in range(catalog.n_quants):
-                if quants[i] and c.quants[i].mix != NULL:
+                if quants[i] and catalog.columns.quants[i].mix != NULL:
                     self.settings.extra_quant = i
-        self.by_shape = <Estimate*>malloc((n + 1) * sizeof(Estimate))
+        self.by_shape = <Estimate*>calloc(catalog.columns.n_shapes + 1, sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
-        with nogil:
-            for i in range(n):
-                self.by_shape[i] = estimate(
-                    &host.machine, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, &self.settings, &c.policy
-                )
+        if not later:
+            with nogil:
+                fill(&catalog.columns, &host.machine, &self.settings, self.by_shape)
 
     def __dealloc__(self):
         free(self.by_shape)
+
+
+def fill_all(list estimates):
+    """Fill many Estimates (made with `later`) in one call without the GIL: what a fleet planner needs."""
+    cdef int i, n = len(estimates)
+    cdef Estimates each
+    cdef Work* work = <Work*>malloc((n + 1) * sizeof(Work))
+    if work == NULL:
+        raise MemoryError
+    try:
+        for i in range(n):
+            each = estimates[i]
+            work[i] = Work(&each.catalog.columns, &each.host.machine, &each.settings, each.by_shape)
+        with nogil:
+            for i in range(n):
+                fill(work[i].c, work[i].h, work[i].s, work[i].by_shape)
+    finally:
+        free(work)
 
 
 cdef struct Scored:
@@ -79,14 +149,17 @@ cdef struct Scored:
 
 cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
     cdef const Row* r = &s.c.rows[i]
-    return matches(w, i, r, &s.verdicts[i], s.by_shape[r.shape].blocker)
+    cdef const Estimate* e = &s.by_shape[r.shape]
+    return matches(w, i, r, &s.verdicts[i], e, tps_hundredths(e) if w.min_tps > 0 else 0)
 
 
-cdef inline Place place_of(const Scored* s, int i, int sort) noexcept nogil:
+cdef inline Place place_of(const Scored* s, int i, int sort, int turned) noexcept nogil:
     cdef const Row* r = &s.c.rows[i]
     cdef const Estimate* e = &s.by_shape[r.shape]
     cdef Place p
-    p.key = sort_key(sort, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order)
+    p.key = sort_key(
+        sort, turned, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order
+    )
     p.tie = tie_break(r, &s.verdicts[i])
     p.row = i
     return p
@@ -114,8 +187,8 @@ cdef void representatives(const Scored* s, const Match* w, int* best) noexcept n
                 if rows[held].origin == COMMUNITY:
                     best[g] = i
                 continue
-            a = place_of(s, i, BY_SCORE)
-            b = place_of(s, held, BY_SCORE)
+            a = place_of(s, i, BY_SCORE, 0)
+            b = place_of(s, held, BY_SCORE, 0)
             if before(&a, &b):
                 best[g] = i
 
@@ -143,28 +216,30 @@ cdef class Ranking:
             for i in range(n):
                 scored = use_case if use_case >= 0 else c.rows[i].use_case
                 self.verdicts[i] = verdict(
-                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, use_case, &c.policy
+                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, &c.policy
                 )
         self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
 
     def __dealloc__(self):
         free(self.verdicts)
-        free(self.arena.data)
+        keep_spare(&self.arena)
         free(self.row_at)
         free(self.row_size)
 
     def select(
         self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
-        bytes licenses=None, bytes found=None, int searches=0, int sort=0, limit=None, bint distinct=False,
+        bytes licenses=None, bytes found=None, int searches=0, double min_tps=0, double max_mem_gb=1e300,
+        double min_params=0, double max_params=1e300, int released_after=-1, int sort=0, bint turned=False,
+        int offset=0, limit=None, bint distinct=False,
     ):
-        """(how many rows pass, the first `limit` of them as row indices in order).
+        """(how many rows pass, `limit` of them from `offset` on as row indices in order).
 
         `first` is a row that comes first if it passes, `exempt` lets it pass whatever its level. Masks: match.pxd.
         """
         cdef const Columns* c = self.scored.c
         cdef Match w
         cdef int n = c.n_rows, i, kept = 0, total = 0
-        cdef int most = n if limit is None else max(0, min(<object>n, limit))
+        cdef int most = n if limit is None else max(0, min(<object>n, offset + limit if limit else 0))
         cdef bint heap = most < n // 8
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
         cdef int* best = NULL
@@ -179,6 +254,11 @@ cdef class Ranking:
         w.licenses = <const unsigned char*>(<char*>licenses) if licenses is not None else NULL
         w.found = <const unsigned char*>(<char*>found) if found is not None else NULL
         w.searches = searches
+        w.min_tps = <long long>ceil(min_tps * 100.0 - 1e-6)
+        w.max_memory = max_mem_gb * 1000.0
+        w.min_params = min_params
+        w.max_params = max_params
+        w.released_after = released_after
         if distinct:
             best = <int*>malloc((c.n_groups + 1) * sizeof(int))
         if places == NULL or (distinct and best == NULL):
@@ -195,7 +275,7 @@ cdef class Ranking:
                 elif not passes(&self.scored, &w, i):
                     continue
                 total += 1
-                p = place_of(&self.scored, i, sort)
+                p = place_of(&self.scored, i, sort, turned)
                 if i == first:
                     p.key = 0
                     p.tie = 0
@@ -206,47 +286,49 @@ cdef class Ranking:
                     kept += 1
             qsort(places, kept, sizeof(Place), compare)
         try:
-            return total, [places[i].row for i in range(min(kept, most))]
+            return total, [places[i].row for i in range(min(offset, kept), min(kept, most))]
         finally:
             free(places)
             free(best)
 
-    def encode(self, list indices):
-        """The rows as one JSON array. A row is encoded the first time that it is asked for."""
-        cdef Buffer page
-        cdef int n = len(indices), k, i
-        cdef Text t
-        cdef int* wanted
-        memset(&page, 0, sizeof(Buffer))
-        self.prepare()
-        wanted = <int*>malloc((n + 1) * sizeof(int))
+    def encode(self, list indices, bytes head=b"[", bytes tail=b"]"):
+        """`head`, the rows as JSON with commas between, `tail`. A row is encoded the first time that it is asked for."""
+        cdef int n = len(indices), k
+        cdef Py_ssize_t head_size = len(head), tail_size = len(tail)
+        cdef Py_ssize_t size = head_size + tail_size + max(n - 1, 0)
+        cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
+        cdef const char* first = head
+        cdef const char* last = tail
+        cdef char* to
         if wanted == NULL:
             raise MemoryError
-        for k in range(n):
-            wanted[k] = indices[k]
-            if not 0 <= wanted[k] < self.scored.c.n_rows:
-                free(wanted)
-                raise IndexError(wanted[k])
-        with nogil:
-            for k in range(n):
-                if self.row_at[wanted[k]] < 0:
-                    self.encode_row(wanted[k])
-            put(&page, b"[", 1)
-            for k in range(n):
-                i = wanted[k]
-                if k:
-                    put(&page, b",", 1)
-                t.data = self.arena.data + self.row_at[i]
-                t.size = self.row_size[i]
-                put_text(&page, t)
-            put(&page, b"]", 1)
-        free(wanted)
         try:
-            if page.failed or self.arena.failed:
+            self.prepare()
+            for k in range(n):
+                wanted[k] = indices[k]
+                if not 0 <= wanted[k] < self.scored.c.n_rows:
+                    raise IndexError(wanted[k])
+            if n > 64 and self.arena.room < n * <size_t>TYPICAL_ROW:
+                take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
+            with nogil:
+                for k in range(n):
+                    if self.row_at[wanted[k]] < 0 and not self.encode_row(wanted[k]):
+                        break
+                    size += self.row_size[wanted[k]]
+            if self.arena.failed:
                 raise MemoryError
-            return page.data[: page.size]
+            page = PyBytes_FromStringAndSize(NULL, size)
+            to = PyBytes_AsString(page)
+            with nogil:
+                to = copied(to, first, head_size)
+                for k in range(n):
+                    if k:
+                        to = copied(to, b",", 1)
+                    to = copied(to, self.arena.data + self.row_at[wanted[k]], self.row_size[wanted[k]])
+                copied(to, last, tail_size)
+            return page
         finally:
-            free(page.data)
+            free(wanted)
 
     cdef int prepare(self) except -1:
         cdef int i, n = self.scored.c.n_rows
@@ -259,7 +341,7 @@ cdef class Ranking:
                 self.row_at[i] = -1
         return 0
 
-    cdef void encode_row(self, int i) noexcept nogil:
+    cdef int encode_row(self, int i) noexcept nogil:
         cdef const Columns* c = self.scored.c
         cdef const Row* r = &c.rows[i]
         cdef RowText t
@@ -268,9 +350,12 @@ cdef class Ranking:
         t.id = piece(&c.ids, i)
         t.gguf = piece(&c.gguf, i)
         t.installed = 0
+        if not reserve(&self.arena, row_room(&t, self.scored.h)):
+            return 0
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
             self.scored.h, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)
+        return 1

@@ -12,20 +12,28 @@ cdef struct Buffer:
     int failed              # 1: out of memory; all later writes are dropped
 
 
-cdef inline void put(Buffer* b, const char* data, size_t n) noexcept nogil:
+cdef inline int reserve(Buffer* b, size_t n) noexcept nogil:
+    """Make room for `n` more bytes; 0 where there is none to be had (`failed` is set)."""
     cdef char* grown
     cdef size_t room
-    if b.size + n > b.room:
-        room = (b.size + n) * 2
-        grown = <char*>realloc(b.data, room)
-        if grown == NULL:
-            b.failed = 1
-        else:
-            b.data = grown
-            b.room = room
-    if not b.failed:
-        memcpy(b.data + b.size, data, n)
-        b.size = b.size + n
+    if b.size + n <= b.room:
+        return 1
+    room = b.room + b.room // 2
+    if room < b.size + n:
+        room = b.size + n
+    grown = <char*>realloc(b.data, room)
+    if grown == NULL:
+        b.failed = 1
+        return 0
+    b.data = grown
+    b.room = room
+    return 1
+
+
+cdef inline void put(Buffer* b, const char* data, size_t n) noexcept nogil:
+    """Append bytes that there is room for: one reserve() for a whole row, then no checks."""
+    memcpy(b.data + b.size, data, n)
+    b.size = b.size + n
 
 
 cdef inline void put_text(Buffer* b, Text t) noexcept nogil:

@@ -1,7 +1,7 @@
 # Which quantization, in which mode: every way that can win is tried, the best is kept.
 from libc.math cimport fmax
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, better
+from llmfit.fit cimport Candidate, Job, better, comfortable
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model
 from llmfit.place_gpu cimport on_one_gpu, over_layers, tensor_parallel
@@ -62,9 +62,11 @@ cdef inline Candidate try_all(
             c = on_cpu(h, m, j, weights[i], &quants[q], q, p)
         if not c.fits:
             continue
+        if runtime == MLX and m.own_quant != q and not (m.mlx >> (i + 1)) & 1:
+            c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
         if better(&c, &best):
             best = c
-        if c.utilization <= p.comfortable_utilization and 1000.0 >= c.token_ms * p.fast_enough_tps:
+        if c.utilization <= comfortable(mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps:
             break
         if c.loss > p.heavy_loss:
             break
@@ -102,12 +104,14 @@ cdef inline Candidate best_of(
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c
-        if not best.fits or best.mode != MOE_OFFLOAD:
+        if not best.fits or best.mode != MOE_OFFLOAD or best.level < GOOD:
             c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p)
             if better(&c, &best):
                 best = c
     if not best.fits or best.level < GOOD:
         c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p)
+        if h.unified and c.fits:  # the GPU's share of one memory is what the system leaves to a model
+            c.level = MARGINAL
         if better(&c, &best):
             best = c
     return best

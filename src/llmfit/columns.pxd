@@ -8,8 +8,8 @@ from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
+from llmfit.score cimport Quality, Row, UseCaseWeights, ability, pooled
 from llmfit.speed cimport layer_factor
-from llmfit.score cimport Row, UseCaseWeights
 
 cdef enum:
     WEIGHTS = 16            # sizes kept of each shape: own form, GGUF ladder (or MXFP4 alone), MLX ladder
@@ -100,7 +100,8 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
 
 
 cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
-    """Row `i` of the packed matrix (pack.ROW_COLUMNS), but for its quality."""
+    """Row `i` of the packed matrix (pack_rows.ROW_COLUMNS), but for its quality."""
+    cdef int u
     r.shape = <int>f[i]
     r.use_case = <int>f[n + i]
     r.serves = <int>f[2 * n + i]
@@ -115,3 +116,19 @@ cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
     r.gguf = <int>f[18 * n + i]
     r.name_rank = <int>f[19 * n + i]
     r.context_length = <int>f[20 * n + i]
+    r.special = <int>f[21 * n + i]
+    r.proof = f[22 * n + i]
+    r.older = <int>f[23 * n + i]
+    r.scored = 0
+    for u in range(N_USE_CASES):
+        r.scored = r.scored | ((1 if f[(36 + u) * n + i] > 0 else 0) << u)
+
+
+cdef inline double pooled_ability(const Quality* c, const double* f, int n, int i, int use_case, const Policy* p) noexcept nogil:
+    """theta of row `i` at one use case: predicted and pooled with its scores, less for a fine-tune and for want of proof."""
+    cdef double theta = ability(
+        c, f[6 * n + i], f[8 * n + i], f[9 * n + i], <int>f[10 * n + i], <int>f[11 * n + i], <int>f[12 * n + i],
+        <int>f[13 * n + i]
+    )
+    theta = pooled(theta + f[(24 + use_case) * n + i], f[(30 + use_case) * n + i], f[(36 + use_case) * n + i], p.prediction_weight)
+    return theta + p.finetune_theta * f[14 * n + i] - p.unproven_theta * (1.0 - f[22 * n + i]) - p.special_theta * f[21 * n + i]

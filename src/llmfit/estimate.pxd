@@ -107,7 +107,7 @@ cdef inline Estimate estimate(
     cdef Job j
     cdef Candidate best, c
     cdef Estimate e
-    cdef int runtime, n, smallest = -1, smallest_runtime = LLAMACPP, allowed = h.runtimes[m.format]
+    cdef int runtime, n, runs, smallest = -1, smallest_runtime = LLAMACPP, smallest_runs = 0, allowed = h.runtimes[m.format]
     cdef const int* quant
     cdef const double* sizes
     cdef double context = s.context if s.context > 0 else p.default_context
@@ -140,11 +140,14 @@ cdef inline Estimate estimate(
                 extra = milli_up(weights_bytes(m, &quants[s.extra_quant]))
                 quant, sizes, n = &s.extra_quant, &extra, 1
             wrong = wrong and n == 0
-        if n and (smallest < 0 or (allowed >> runtime) & 1):
+        runs = (allowed >> runtime) & 1
+        # of the forms that run here the smallest, else the smallest of all: a row that is too big says what it would take
+        if n and (smallest < 0 or runs > smallest_runs or (runs == smallest_runs and sizes[n - 1] < smallest_weights)):
             smallest = quant[n - 1]
             smallest_weights = sizes[n - 1]
             smallest_runtime = runtime
-        if n == 0 or not (allowed >> runtime) & 1:
+            smallest_runs = runs
+        if n == 0 or not runs:
             continue
         c = best_of(h, m, &j, sizes, quants, quant, n, runtime, p)
         if better(&c, &best):

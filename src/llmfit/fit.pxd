@@ -27,13 +27,23 @@ cdef struct Candidate:
     int level, mode, runtime, quant, kind, devices, fits
 
 
+cdef inline double comfortable(int mode, const Policy* p) noexcept nogil:
+    """The share of a pool up to which a model has headroom: less of system RAM, which other programs need too."""
+    return p.comfortable_ram if mode >= MOE_OFFLOAD else p.comfortable_utilization
+
+
+cdef inline int strained(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
+    """1 where a model barely fits, or only with heavy quantization. System RAM is shared with other programs."""
+    return loss > p.heavy_loss or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization)
+
+
 cdef inline int fit_level(int mode, double utilization, double tps, double loss, int known, const Policy* p) noexcept nogil:
     """perfect, good or marginal of a model that fits; the constants and their reasons are in policy.csv.
 
     perfect: wholly on GPUs with headroom, no visible loss, at a reasonable speed, shape known; good: comfortable and
     at a reasonable speed in any mode; marginal: barely, with heavy quantization, or slowly.
     """
-    if loss > p.heavy_loss or tps < p.reasonable_tps or utilization > p.good_utilization:
+    if tps < p.reasonable_tps or strained(mode, utilization, loss, p):
         return MARGINAL
     if mode <= TENSOR_PARALLEL and utilization <= p.comfortable_utilization and loss <= p.visible_loss and known:
         return PERFECT
@@ -53,12 +63,13 @@ cdef inline double slowness(double tps, const Policy* p) noexcept nogil:
 cdef inline double fit_score(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
     """0..100: 100 with headroom on GPUs; less where memory is nearly full, or another pool must help."""
     cdef double s = 100.0
+    cdef double headroom = comfortable(mode, p)
     if mode == CPU_ONLY or mode == MOE_OFFLOAD:
         s = 80.0
     elif mode == CPU_OFFLOAD:
         s = 65.0
-    if utilization > p.comfortable_utilization:
-        s = s - 300.0 * (utilization - p.comfortable_utilization)
+    if utilization > headroom:
+        s = s - 300.0 * (utilization - headroom)
     if loss > p.visible_loss:
         s = s - 4.0 * fmin(loss - p.visible_loss, 10.0)
     return fmax(s, 0.0)
@@ -74,6 +85,8 @@ cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const 
         0.2 * speed_score(tps, p.fast_enough_tps) + 0.1 * fit_score(c.mode, c.utilization, c.loss, p)
         - p.loss_weight * c.loss - slowness(tps, p)
     )
+    if strained(c.mode, c.utilization, c.loss, p):
+        c.utility = c.utility - p.marginal_penalty
     return c
 
 

@@ -24,7 +24,7 @@ cdef struct Model:
     int attention, format, tied, is_moe, gemma, kv_unknown
     int own_quant           # the form its repository holds, as an index of the quantizations; -1: GGUF of any
     int gguf                # forms for llama.cpp: 0 none, 1 the ladder, 2 the experts stay MXFP4
-    int mlx                 # 1: may be converted to the MLX ladder
+    int mlx                 # bit 0: may be converted to the MLX ladder; bit 1 + i: a copy of its step i is known
     int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
     int attention_layers, window_layers     # layers with attention weights: growing; windowed
     unsigned long long tp_sizes     # bit n set: tensor parallel over n devices works (n < 64)

@@ -12,18 +12,19 @@ cdef struct Place:
 
 
 cdef inline unsigned long long sort_key(
-    int sort, const Row* r, const Verdict* v, const Estimate* e, unsigned long long tps, unsigned long long utilization,
-    const unsigned char* label_order
+    int sort, int turned, const Row* r, const Verdict* v, const Estimate* e, unsigned long long tps,
+    unsigned long long utilization, const unsigned char* label_order
 ) noexcept nogil:
     """Smallest first, on the figures that are sent: `tps` in hundredths, `utilization` in tenths of a percent.
 
-    The top bit puts rows that cannot run last whatever the sort; unknown dates come after known ones.
+    The top bit puts rows that cannot run last whatever the sort; unknown dates come after known ones. `turned` is the
+    other direction: only the figure turns round, not what comes last, nor how ties are broken.
     """
     cdef unsigned long long key = 0
     cdef unsigned long long top = 1
     cdef unsigned long long ceiling = (top << 62) - 1
     if sort == BY_SCORE:
-        key = 100000 - v.score
+        key = ceiling - v.score
     elif sort == BY_TPS:
         key = ceiling - tps
     elif sort == BY_PARAMS:
@@ -33,9 +34,13 @@ cdef inline unsigned long long sort_key(
     elif sort == BY_CTX:
         key = ceiling - ((<unsigned long long>r.context_length << 31) | <unsigned long long>e.usable)
     elif sort == BY_DATE:
-        key = 99999999 - r.date
+        key = ceiling - r.date
     elif sort == BY_USE_CASE:
         key = label_order[v.use_case]
+    if turned:
+        key = ceiling - key
+    if sort == BY_DATE and r.date == 0:
+        key = ceiling
     if v.level == TOO_TIGHT:
         key = key | (top << 63)
     return key

@@ -3,11 +3,11 @@
 
 cdef struct Policy:
     double default_context, ubatch, prompt_tokens
-    double comfortable_utilization, good_utilization
+    double comfortable_utilization, good_utilization, comfortable_ram, good_ram
     double reasonable_tps, slow_tps, slow_penalty, fast_enough_tps
     double visible_loss, heavy_loss, loss_weight
-    double community_penalty, off_task_penalty, no_gguf_penalty
-    double finetune_theta, undated_year
+    double community_factor, off_task_factor, slow_factor, no_gguf_penalty, copy_penalty, marginal_penalty
+    double finetune_theta, unproven_theta, special_theta, prediction_weight, generation_step, undated_year
     double unknown_spread, moe_spread, split_spread, high_spread
     double fixed_ms, tflops_exponent, moe_logit, bandwidth_logit, cache_efficiency
     double moe_layer, expert_exponent, hybrid_layer, gemma_layer, block_layer, roofline_cap, gpu_flop, cpu_flop

@@ -37,16 +37,36 @@ cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noe
         put_fixed(b, part, 3)
 
 
+cdef inline void put_own_name(Buffer* b, const RowText* t) noexcept nogil:
+    """The id without its owner: what a converted copy is called."""
+    cdef Py_ssize_t i, start = 0
+    for i in range(t.id.size):
+        if t.id.data[i] == 47:
+            start = i + 1
+    put(b, t.id.data + start, t.id.size - start)
+
+
 cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
-    """One command that measures what the row estimates, or null. Ids are checked at packing: nothing needs quoting."""
+    """One command that measures what the row estimates; null where several memories or devices share the work.
+
+    A model that must be converted first is named as the converter names its copy. Ids are checked at packing: nothing
+    needs quoting.
+    """
     cdef int half = e.context // 2
     if not e.best.fits or (e.best.mode != GPU and e.best.mode != CPU_ONLY):
         put(b, b"null", 4)
-    elif e.best.runtime == LLAMACPP and t.gguf.size:
-        put(b, b'"llama-bench -hf ', 17)
-        put_text(b, t.gguf)
-        put(b, b":", 1)
-        put_text(b, w.quants[e.best.quant])
+    elif e.best.runtime == LLAMACPP:
+        if t.gguf.size:
+            put(b, b'"llama-bench -hf ', 17)
+            put_text(b, t.gguf)
+            put(b, b":", 1)
+            put_text(b, w.quants[e.best.quant])
+        else:
+            put(b, b'"llama-bench -m ', 16)
+            put_own_name(b, t)
+            put(b, b"-", 1)
+            put_text(b, w.quants[e.best.quant])
+            put(b, b".gguf", 5)
         if e.best.mode == GPU:
             put(b, b" -ngl 99", 8)
         else:
@@ -60,12 +80,15 @@ cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const M
         put(b, b" --batch-size 1 --output-len 128 --input-len ", 45)
         put_int(b, half)
         put(b, b'"', 1)
-    elif e.best.runtime == MLX and m.format == F_MLX:
-        put(b, b'"mlx_lm.benchmark --model ', 26)
-        put_text(b, t.id)
-        put(b, b' -p 512 -g 128"', 15)
     else:
-        put(b, b"null", 4)
+        put(b, b'"mlx_lm.benchmark --model ', 26)
+        if m.format == F_MLX:
+            put_text(b, t.id)
+        else:
+            put_own_name(b, t)
+            put(b, b"-", 1)
+            put_text(b, w.quants[e.best.quant])
+        put(b, b' -p 512 -g 128"', 15)
 
 
 cdef inline void put_optional(Buffer* b, int known, long long value, int decimals) noexcept nogil:
@@ -76,11 +99,16 @@ cdef inline void put_optional(Buffer* b, int known, long long value, int decimal
         put(b, b"null", 4)
 
 
+cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
+    """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
+    return t.facts.size + 2 * (t.id.size + t.gguf.size) + 32 * <size_t>h.n_devices + 4096
+
+
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
     const Machine* h, const Policy* p
 ) noexcept nogil:
-    """The whole row."""
+    """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
     cdef double spread = e.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY

@@ -1,6 +1,6 @@
 # How good a model is for a use case, and how that, speed, fit and context make one score.
 # Numbers: src/data/quality.csv, use_cases.csv, policy.csv.
-from libc.math cimport exp, fmin, log2
+from libc.math cimport exp, fmax, fmin, log2
 from llmfit.codes cimport *
 from llmfit.policy cimport Policy
 
@@ -13,8 +13,12 @@ cdef struct UseCaseWeights:
 cdef struct Row:
     # One model of the catalog, as ranking and filters see it.
     double params_total
+    double proof                    # 0..1: how well its quality is proven (llmfit/evidence.py)
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
+    int special             # made for one narrow task or field
+    int older               # row of the older generation of equal size; -1: none
+    int scored              # bit u: it (or its base) has published scores that tell of use case u
 
 
 cdef inline double ability(
@@ -33,9 +37,21 @@ cdef inline double ability(
     return theta
 
 
+cdef inline double pooled(double predicted, double own, double weight, double prediction_weight) noexcept nogil:
+    """theta of the prediction and of a model's own scores, by their weights: (n own + k predicted) / (n + k)."""
+    return (weight * own + prediction_weight * predicted) / (weight + prediction_weight)
+
+
 cdef inline double quality_score(double theta) noexcept nogil:
     """Ability on 0..100: 100 / (1 + exp(-0.85 theta)). About 50 + 20 theta in the middle, and no cap that ties the top."""
     return 100.0 / (1.0 + exp(-0.85 * theta))
+
+
+cdef inline void keep_order(Row* newer, const Row* older, const Policy* p) noexcept nogil:
+    """A newer generation stands before the older one of equal size and kind."""
+    cdef int u
+    for u in range(N_USE_CASES):
+        newer.quality[u] = fmax(newer.quality[u], fmin(older.quality[u] + p.generation_step, 99.9))
 
 
 cdef inline double context_score(double usable, double wanted) noexcept nogil:
@@ -48,13 +64,34 @@ cdef inline double soft_floor(double score) noexcept nogil:
     return score if score >= 20.0 else 20.0 * exp((score - 20.0) / 20.0)
 
 
-cdef inline double demerits(const Row* r, int runtime, int asked_use_case, const Policy* p) noexcept nogil:
-    """Points taken off for what an expert passes over: personal copies, off-task kinds, files that need a conversion."""
-    cdef double points = 0
+cdef inline int on_task(const Row* r, int use_case) noexcept nogil:
+    """1 where an expert would name the model for this use case at all: no base checkpoint, guard, reranker, narrow tool."""
+    if use_case == EMBEDDING:
+        return r.role == EMBEDDER
+    return r.role == GENERATOR and r.tuning != BASE and not r.special
+
+
+cdef inline double class_factor(const Row* r, int use_case, double tps, const Policy* p) noexcept nogil:
+    """What a score is multiplied by: the rules that come before any weighting.
+
+    Less than 1 for a personal copy, for what is off the task and for what is too slow to use: such a row stands below
+    every row of its quality class that breaks no rule, and keeps its order among its like.
+    """
+    cdef double factor = 1.0
     if r.origin == COMMUNITY:
-        points = points + p.community_penalty
-    if r.tuning == BASE or (r.role != GENERATOR and not (r.role == EMBEDDER and asked_use_case == EMBEDDING)):
-        points = points + p.off_task_penalty
+        factor = factor * p.community_factor
+    if not on_task(r, use_case):
+        factor = factor * p.off_task_factor
+    if tps < p.slow_tps:
+        factor = factor * p.slow_factor
+    return factor
+
+
+cdef inline double demerits(const Row* r, int runtime, const Policy* p) noexcept nogil:
+    """Points taken off for the trouble of getting the files: a conversion, a copy where the original would do."""
+    cdef double points = 0
     if runtime == LLAMACPP and not r.gguf:
         points = points + p.no_gguf_penalty
+    if r.origin == QUANTIZED:
+        points = points + p.copy_penalty
     return points

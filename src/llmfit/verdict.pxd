@@ -2,9 +2,9 @@
 from libc.math cimport floor, fmax
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
-from llmfit.fit cimport fit_score, slowness, speed_score
+from llmfit.fit cimport fit_score, slowness, speed_score, strained
 from llmfit.policy cimport Policy
-from llmfit.score cimport Row, UseCaseWeights, context_score, demerits, soft_floor
+from llmfit.score cimport Row, UseCaseWeights, class_factor, context_score, demerits, soft_floor
 
 cdef struct Verdict:
     int score, quality, speed, fit, context     # tenths of a point
@@ -17,7 +17,7 @@ cdef inline int tenths(double points) noexcept nogil:
 
 
 cdef inline Verdict verdict(
-    const Row* r, const Estimate* e, const UseCaseWeights* weights, int use_case, int asked_use_case, const Policy* p
+    const Row* r, const Estimate* e, const UseCaseWeights* weights, int use_case, const Policy* p
 ) noexcept nogil:
     """The score of a row: weighted components, less what is too slow and what an expert passes over."""
     cdef Verdict v
@@ -36,7 +36,9 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * fit + w.context * context
-        score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, asked_use_case, p))
+        if strained(e.best.mode, e.best.utilization, e.best.loss, p) or (v.level == MARGINAL and tps >= p.reasonable_tps):
+            score = score - p.marginal_penalty
+        score = soft_floor(score - slowness(tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, tps, p)
     else:
         score = 0.1 * quality
     v.score = tenths(score)

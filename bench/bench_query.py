@@ -1,0 +1,52 @@
+"""From parsed text to bytes, without HTTP: queries that were asked before, never asked, and the full list."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from llmfit import encode
+from llmfit.catalog import Catalog
+from llmfit.machine import Machine
+from llmfit.params import parse
+from llmfit.query import Engine
+
+
+@pytest.fixture(scope="module")
+def engine(catalog: Catalog, machine: Machine) -> Engine:
+    return Engine(catalog, machine)
+
+
+def answer(engine: Engine, endpoint: str, **given: str) -> bytes:
+    parsed = parse(list(given.items()), endpoint)
+    return encode.answer(engine.catalog, engine.run(parsed.query), parsed.query, parsed.warnings)
+
+
+def test_top_asked_before(benchmark: Any, engine: Engine) -> None:
+    assert benchmark(answer, engine, "top").startswith(b"{")
+
+
+def test_top_never_asked(benchmark: Any, engine: Engine) -> None:
+    """A context that no analysis has seen yet, each time."""
+    contexts = itertools.count(2048)
+    assert benchmark(lambda: answer(engine, "top", max_context=str(next(contexts)))).startswith(b"{")
+
+
+def test_what_if_never_asked(benchmark: Any, engine: Engine) -> None:
+    sizes = itertools.count(8000)
+    assert benchmark(lambda: answer(engine, "top", gpu="RTX 4090", vram_gb=f"{next(sizes) / 1000}")).startswith(b"{")
+
+
+def test_full_list_asked_before(benchmark: Any, engine: Engine) -> None:
+    answer(engine, "models", min_fit="too_tight")
+    assert len(benchmark(answer, engine, "models", min_fit="too_tight")) > 10_000_000
+
+
+def test_full_list_never_asked(benchmark: Any, engine: Engine) -> None:
+    contexts = itertools.count(4096)
+    assert (
+        len(benchmark(lambda: answer(engine, "models", min_fit="too_tight", max_context=str(next(contexts)))))
+        > 10_000_000
+    )

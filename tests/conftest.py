@@ -1,0 +1,58 @@
+"""The shipped catalog and the machines of tests/machines, for all tests below this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from llmfit import catalog as catalogs
+from llmfit._core import Estimates, Ranking
+from llmfit.catalog import Catalog
+from llmfit.encode import system_of
+from llmfit.host import host_of
+from llmfit.machine import Machine
+from llmfit.shapes import Row, System
+
+FOLDER = Path(__file__).parent / "machines"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+class Simulated(msgspec.Struct):
+    """All rows of the catalog on one machine of tests/machines."""
+
+    name: str
+    machine: Machine
+    system: System
+    ranking: Ranking
+    encoded: bytes
+    rows: list[Row]
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return catalogs.default()
+
+
+@pytest.fixture(scope="session")
+def machine_of() -> Callable[[str], Machine]:
+    """The machine of a file in tests/machines."""
+
+    @cache
+    def read(name: str) -> Machine:
+        return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Machine)
+
+    return read
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def simulated(request: pytest.FixtureRequest, catalog: Catalog, machine_of: Callable[[str], Machine]) -> Simulated:
+    """One machine after the other; pytest runs all tests of one together, so that each list is decoded once."""
+    machine = machine_of(request.param)
+    ranking = Ranking(Estimates(catalog.core, host_of(machine, catalog)))
+    encoded = ranking.encode(list(range(catalog.size)))
+    rows = msgspec.json.decode(encoded, type=list[Row])
+    return Simulated(request.param, machine, system_of(machine), ranking, encoded, rows)

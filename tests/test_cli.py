@@ -1,0 +1,188 @@
+"""Each command as a real process: exit status, one line for an error, the JSON of HTTP, nothing odd in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from llmfit import __version__, params, shapes
+
+PROGRAM = Path(sys.executable).with_name("llmfit")
+RIG = ("--gpu", "RTX 4090", "--ram-gb", "64", "--cpu-cores", "16", "--ram-bandwidth-gbps", "80")
+MODEL = "Qwen/Qwen3-8B"
+
+
+class Answer(msgspec.Struct):
+    """An Envelope whose rows are decoded, not raw."""
+
+    node: shapes.Node
+    system: shapes.System
+    total_models: int
+    returned_models: int
+    filters: dict[str, Any]
+    models: list[shapes.Row]
+    catalog: shapes.CatalogName
+    generation: str
+    warnings: list[str]
+
+
+def llmfit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    words = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    done = subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, env={**words, **environment})
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def good(*arguments: str, **environment: str) -> str:
+    done = llmfit(*arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def refused(*arguments: str, status: int = 2) -> str:
+    """The one line on stderr of a command that must fail."""
+    done = llmfit(*arguments)
+    assert (done.returncode, done.stdout) == (status, ""), done
+    assert done.stderr.startswith("llmfit: ") and done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("llmfit: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version(flag: str) -> None:
+    assert good(flag) == f"llmfit {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("system",), ("fit",), ("info",), ("serve",)])
+def test_help(command: tuple[str, ...]) -> None:
+    text = good(*command, "--help")
+    assert text == good(*command, "-h")
+    assert text.startswith("Usage: llmfit ")
+
+
+def test_every_parameter_is_a_flag() -> None:
+    flags = set(re.findall(r"--?[\w-]+(?=[ ,])", good("fit", "--help")))
+    for param in params.at("fit"):
+        for name in (param.name, *param.aliases):
+            assert (f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}") in flags
+
+
+@pytest.mark.parametrize("arguments", [(), ("fit",), ("system",), ("fit", "-n", "0"), ("fit", *RIG), ("system", *RIG),
+                                       ("info", MODEL, *RIG)], ids=" ".join)  # fmt: skip
+def test_tables_are_plain_in_a_pipe(arguments: tuple[str, ...]) -> None:
+    text = good(*arguments)
+    assert text.strip()
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert good(*arguments, COLUMNS="200").strip()
+
+
+def test_a_narrow_terminal_does_no_harm() -> None:
+    assert good("fit", *RIG, COLUMNS="20").strip()
+
+
+@pytest.mark.parametrize("arguments", [("--json", "fit", "-n", "3"), ("fit", "--json", "-n", "3")])
+def test_json_of_fit(arguments: tuple[str, ...]) -> None:
+    text = good(*arguments, *RIG)
+    answer = msgspec.json.decode(text, type=Answer)
+    assert set(json.loads(text)) == {field.name for field in msgspec.structs.fields(shapes.Envelope)}
+    assert answer.returned_models == len(answer.models) == 3 < answer.total_models
+    assert answer.system.gpu_name == "GeForce RTX 4090"
+    assert answer.filters["limit"] == 3 and answer.filters["gpu"] == "RTX 4090"
+    assert text.endswith("}\n")
+
+
+def test_json_of_system() -> None:
+    answer = msgspec.json.decode(good("--json", "system", *RIG), type=shapes.SystemAnswer)
+    assert (answer.system.total_ram_gb, answer.system.cpu_cores, answer.system.gpu_count) == (64.0, 16, 1)
+
+
+def test_json_of_info() -> None:
+    answer = msgspec.json.decode(good("info", MODEL, "--json", *RIG), type=Answer)
+    assert [row.name for row in answer.models] == [MODEL]
+    assert msgspec.json.decode(good("info", MODEL.lower(), "--json", *RIG), type=Answer).models == answer.models
+
+
+def test_flags_do_what_the_parameters_do() -> None:
+    text = good("--json", "fit", *RIG, "--use-case", "code", "--min-fit", "good", "--sort", "tokens", "-n", "5",
+                "--distinct", "--max-context", "4096")  # fmt: skip
+    answer = msgspec.json.decode(text, type=Answer)
+    speeds = [row.estimated_tps for row in answer.models]
+    assert speeds == sorted(speeds, reverse=True)
+    assert {row.category for row in answer.models} == {"Coding"}
+    assert all(row.effective_context_length <= 4096 for row in answer.models)
+    shown = {"use_case": "coding", "min_fit": "good", "sort": "tps", "limit": 5, "distinct": True, "max_context": 4096}
+    assert answer.filters.items() >= shown.items()
+
+
+def test_a_switch_takes_false_too() -> None:
+    answer = msgspec.json.decode(good("--json", "fit", *RIG, "--distinct=false", "-n", "0"), type=Answer)
+    assert answer.filters["distinct"] is False and answer.models == []
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (("fit", "--min-fit", "best"), "invalid min_fit value: use perfect|good|marginal|too_tight"),
+    (("fit", "--limit", "x"), "invalid limit value: use a non-negative integer"),
+    (("fit", "--limit", "1", "-n", "2"), "invalid limit value: given more than once"),
+    (("fit", "--sort", ""), "invalid sort value: use score|tps|params|mem|ctx|date|use_case"),
+    (("fit", "--distinct=maybe"), "invalid distinct value: use true|false"),
+    (("fit", "--max-context", "0"), "invalid max_context value: use a positive integer"),
+    (("system", "--ram-gb", "-1"), "invalid ram_gb value: use a positive number up to 1000000"),
+    (("serve", "--port", "70000"), "invalid port value: use an integer from 0 to 65535"),
+    (("serve", "--workers", "none"), "invalid workers value: use an integer from 1 to 64"),
+    (("serve", "--max-context", "0"), "invalid max_context value: use a positive integer"),
+])  # fmt: skip
+def test_bad_values(arguments: tuple[str, ...], text: str) -> None:
+    assert refused(*arguments) == text
+
+
+def test_a_gpu_that_nobody_makes_is_named_with_the_nearest() -> None:
+    text = refused("fit", "--gpu", "RTX 4900")
+    assert text.startswith("invalid gpu value: ") and "4090" in text
+
+
+def test_a_model_that_is_not_there() -> None:
+    assert refused("info", "no/such-model", status=1) == "no model with the id 'no/such-model' in the catalog"
+
+
+def test_part_of_a_name_that_names_many() -> None:
+    text = refused("info", "qwen3", status=1)
+    assert text.startswith("no model with the id 'qwen3' in the catalog; ") and "contain it, among them" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("fit", "--nonsense"), ("info",), ("fit", "--limit")], ids=" ".join
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    done = llmfit(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+
+
+def test_a_reader_that_leaves_early() -> None:
+    program = subprocess.Popen([str(PROGRAM), "--json", "fit", "-n", "12000", "--min-fit", "too_tight"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert program.stdout and program.stderr
+    program.stdout.read(10)
+    program.stdout.close()
+    assert b"Traceback" not in program.stderr.read()
+    program.stderr.close()
+    program.wait(20)
+
+
+def test_colour_where_it_is_wanted() -> None:
+    assert "\x1b[" in good("fit", *RIG, FORCE_COLOR="1")
+    assert "\x1b[" not in good("fit", *RIG, NO_COLOR="1")
+
+
+def test_module_and_script_are_the_same() -> None:
+    code = "from llmfit.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd="/")
+    assert done.stdout == good("--version")

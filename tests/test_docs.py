@@ -1,0 +1,48 @@
+"""Pages made from the parameter table say what the table says; `python tests/test_docs.py` writes them anew."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from llmfit import params
+
+DOCS = Path(__file__).parents[1] / "docs"
+WHERE = {params.ENDPOINTS: "everywhere", params.LISTS: "lists"}
+
+
+def parameter_table() -> str:
+    """The parameters as Markdown."""
+    lines = ["| parameter | takes | default | where | what |", "| --- | --- | --- | --- | --- |"]
+    for param in params.PARAMS:
+        names = ", ".join(f"`{name}`" for name in (param.name, *param.aliases))
+        takes = param.allowed().replace("|", r"\|")
+        if param.value_aliases:
+            takes += "; " + ", ".join(f"`{alias}` = `{value}`" for alias, value in param.value_aliases.items())
+        if param.hidden_choices:
+            takes += "; also " + ", ".join(f"`{value}`" for value in param.hidden_choices)
+        defaults = [shown(param.default)] + [f"{shown(value)} on {end}" for end, value in param.defaults.items()]
+        where = WHERE.get(param.endpoints, "by name")
+        lines.append(f"| {names} | {takes} | {', '.join(defaults)} | {where} | {param.help} |")
+    return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    return "none" if value is None else str(value).lower()
+
+
+def test_the_parameter_table_of_the_api_page_is_the_parameter_table() -> None:
+    assert parameter_table() in (DOCS / "api.md").read_text(encoding="utf-8")
+
+
+def test_every_page_that_the_readme_names_exists() -> None:
+    root = DOCS.parent
+    named = re.findall(r"\]\(([\w/.-]+)\)", (root / "README.md").read_text(encoding="utf-8"))
+    assert named and not [page for page in named if not (root / page).exists()]
+
+
+if __name__ == "__main__":
+    page = DOCS / "api.md"
+    text = page.read_text(encoding="utf-8")
+    table = re.compile(r"\| parameter \| takes.*?(?=\n\n)", re.DOTALL)
+    page.write_text(table.sub(lambda _: parameter_table(), text), encoding="utf-8")

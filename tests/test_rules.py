@@ -1,0 +1,49 @@
+"""Every rule in the glass case has its formula, and a worked example that holds."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from llmfit import _rules
+
+SOURCES = Path(__file__).parents[1] / "src/llmfit"
+RULES = {name: rule for name, rule in vars(_rules).items() if callable(rule) and not name.startswith("_")}
+# Inline functions that are no rule of their own: parts of one (`judged` is `utility` and `fit_level`), comparisons.
+NOT_SHOWN = {"judged", "better", "tenths"}
+CONCEPTS = ("quant", "model", "memory", "machine", "speed", "fit", "score", "verdict")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_worked_examples(name: str) -> None:
+    names = {**RULES, "CODES": _rules.CODES}
+    (test,) = doctest.DocTestFinder(recurse=False).find(RULES[name], name, module=False, globs=names)
+    assert test.examples, f"{name} has no worked example"
+    result = doctest.DocTestRunner(verbose=False).run(test)
+    assert result.failed == 0
+
+
+def test_a_wrong_example_is_noticed() -> None:
+    wrong = doctest.DocTestParser().get_doctest(">>> milli_up(bytes=1)\n2.0\n", RULES, "wrong", None, 0)
+    assert doctest.DocTestRunner(verbose=False).run(wrong, out=lambda text: None).failed == 1
+
+
+def test_every_rule_of_the_kernel_is_shown() -> None:
+    rules = set()
+    for concept in CONCEPTS:
+        text = (SOURCES / f"{concept}.pxd").read_text()
+        rules |= set(re.findall(r"^cdef inline [\w ]+?\*? ?(\w+)\(", text, re.MULTILINE))
+    assert len(rules) > 30
+    assert rules - NOT_SHOWN == set(RULES) - {"utility"}
+
+
+def test_only_named_numbers_are_taken() -> None:
+    with pytest.raises(TypeError, match="a model has no field windw"):
+        _rules.window_cells(context=8192, windw=128)
+    with pytest.raises(TypeError, match="the policy has no field nothing"):
+        _rules.efficiency(eta=0.5, bandwidth=500, nothing=1)
+    with pytest.raises(TypeError):
+        _rules.milli_up(1)
