@@ -76,7 +76,7 @@ class Estimator:
     def facts_row(self, model: records.Model, architecture: records.Architecture | None) -> array[float]:
         """The row of pack.SHAPE_COLUMNS."""
         nowhere: dict[Form, int] = _AnyForm()
-        return array("d", map(float, shape_row(model, architecture, nowhere, _FORMATS, self.catalog.layouts)))
+        return array("d", map(float, shape_row(model, architecture, nowhere, _FORMATS, self.catalog.layouts, 1)))
 
     def quant(self, label: str) -> int:
         """The index of a quantization by its label, in any case; KeyError where it is not known."""

@@ -119,7 +119,7 @@ import sys
 from llmfit.catalog import Catalog
 catalog = Catalog({str(SHIPPED)!r})
 print(*(name for name in ("csv", "json", "asyncio", "sanic", "rich", "psutil", "pynvml") if name in sys.modules))
-print(*(name for name in ("tables", "engines", "prefill_shares") if name in vars(catalog)))
+print(*(name for name in ("tables", "engines") if name in vars(catalog)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
     assert (done.stdout, done.stderr) == ("\n\n", "")
