@@ -13,6 +13,7 @@ class Estimates:
         n_seq: float = 1,
         element_bytes: float = 2.0,
         runtime: int = -1,
+        quants: bytes | None = None,
         later: bool = False,
     ) -> None: ...
 

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from llmfit import codes, host, records
+from llmfit._catalog import Host
 from llmfit._estimator import Shape
 from llmfit.catalog import Catalog, default
 from llmfit.machine import Machine
@@ -84,7 +85,7 @@ class Estimator:
     def fixed(self, index: int) -> FixedQuant:
         return self.catalog.quants[index]
 
-    def host(self, machine: Machine, engine: str | None = None) -> host.Host:
+    def host(self, machine: Machine, engine: str | None = None) -> Host:
         """The kernel's view of a machine; ``engine`` picks a variant of a runtime that has figures of its own."""
         return host.host_of(machine, self.catalog, engine)
 
@@ -133,7 +134,7 @@ class _Formats(dict):  # type: ignore[type-arg]
     def __missing__(self, form: str) -> records.FixedFormat:
         return records.FixedFormat(
             format="bf16", label="", runtime="none", scale_bits=0, rest_bits=0, default_bits=16, body_is_experts=False,
-            speed_logit=0, source="",
+            speed="q4", source="",
         )  # fmt: skip
 
 

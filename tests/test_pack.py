@@ -133,7 +133,6 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("accelerators.csv", cell(4, match="(rtx"), r"accelerators.csv:4: match does not compile: .*"),
     ("accelerators.csv", cell(4, match="rtx"), r"accelerators.csv:4: match does not find the alias '.*'"),
     ("cpus.csv", cell(2, typical_gbps="0"), r"cpus.csv:2: .*typical_gbps"),
-    ("prefill.csv", cell(2, share="30"), r"prefill.csv:2: .*share"),
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from llmfit import codes
+from llmfit import codes as _codes
 
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
@@ -103,9 +103,9 @@ cdef class Catalog:
             x = &self.columns.mixes[<int>self.labels[rule.label]]
             x.types = &self.columns.types[0]
             x.experts_type = types["MXFP4"]
-            i = codes.TENSORS.index(rule.tensor)
+            i = _codes.TENSORS.index(rule.tensor)
             r = MixRule(
-                types[rule.type], codes.LAYER_SETS.index(rule.layers), codes.MIX_CONDITIONS.index(rule.condition)
+                types[rule.type], _codes.LAYER_SETS.index(rule.layers), _codes.MIX_CONDITIONS.index(rule.condition)
             )
             if i == T_BODY:
                 x.base = r.type
@@ -127,8 +127,8 @@ cdef class Catalog:
         if 1 + sum(len(ladder) for ladder in packed.ladders) > WEIGHTS:
             raise ValueError("more quantizations than the core has room for")
         self.n_quants = n
-        self.n_speed_classes = len(codes.SPEED_CLASSES)
-        for i, name in enumerate(codes.SPEED_CLASSES):
+        self.n_speed_classes = len(_codes.SPEED_CLASSES)
+        for i, name in enumerate(_codes.SPEED_CLASSES):
             self.speed_logits[i] = packed.policy.get(f"logit_{name}", 0.0)
         for i, q in enumerate(packed.quants):
             quants[i] = Quant(
