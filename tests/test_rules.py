@@ -13,7 +13,9 @@ from llmfit import _rules
 SOURCES = Path(__file__).parents[1] / "src/llmfit"
 RULES = {name: rule for name, rule in vars(_rules).items() if callable(rule) and not name.startswith("_")}
 # Inline functions that are no rule of their own: parts of one (`judged` is `utility` and `fit_level`), comparisons.
-NOT_SHOWN = {"judged", "better", "tenths"}
+NOT_SHOWN = {
+    "judged", "better", "tenths", "by_bits", "file_bytes", "expert_matrices", "moe_layers", "attention_work",
+}  # fmt: skip
 CONCEPTS = ("quant", "model", "memory", "machine", "speed", "fit", "score", "verdict")
 
 

@@ -295,6 +295,18 @@ def window_cells(*, double context, double n_seq=1, double ubatch=512, **facts):
     return memory.window_cells(&m, context, n_seq, ubatch)
 
 
+def kv_bytes(*, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, **facts):
+    """Bytes of the KV cache alone, keys and values in types of their own. Llama 3 8B, keys in q8_0, values in q4_0:
+
+    32 layers x 8192 cells x 8 heads x 128 x (34/32 + 18/32):
+
+    >>> kv_bytes(context=8192, k_bytes=34 / 32, v_bytes=18 / 32, n_layers=32, n_full=32, n_kv_heads=8, head_dim=128)
+    436207616.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.kv_bytes(&m, context, n_seq, k_bytes, v_bytes, ubatch)
+
+
 def cache_bytes(*, double context, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
     """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each.
 
@@ -335,6 +347,30 @@ def compute_bytes(*, double ubatch=512, **facts):
     """
     cdef Model m = a_model(facts)
     return memory.compute_bytes(&m, ubatch)
+
+
+def plain_compute_bytes(*, double context, double ubatch=512, **facts):
+    """Bytes of the compute buffer without flash attention: n_ubatch x 4 x (n_ctx (heads + 1) + 2 heads d + 2 h) at least.
+
+    512 x 4 x (4096 x 33 + 2 x 32 x 96 + 2 x 3072):
+
+    >>> plain_compute_bytes(context=4096, n_heads=32, head_dim=96, hidden=3072, vocab=32064)
+    301989888.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.plain_compute_bytes(&m, ubatch, context)
+
+
+def resident_compute_bytes(*, double ubatch=512, **facts):
+    """What of the compute buffer a CPU really touches: n_ubatch x 4 x (2 h + 2 ff) and one row of logits.
+
+    512 x 4 x (2 x 2048 + 2 x 8192) + 4 x 128256:
+
+    >>> resident_compute_bytes(hidden=2048, intermediate=8192, vocab=128256)
+    42456064.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.resident_compute_bytes(&m, ubatch)
 
 
 def usable_tokens(*, double free_bytes, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
@@ -397,6 +433,39 @@ def roofline_ms(*, double bytes, double bandwidth, double roofline_cap):
     cdef Rate r = a_rate(bandwidth)
     cdef Policy p = a_policy({"roofline_cap": roofline_cap})
     return speed.roofline_ms(bytes, &r, &p)
+
+
+def attention_gflop(*, double tokens, **facts):
+    """Attention of one token with `tokens` in the cache, GFLOP: 2 heads (d_k + d_v) a cached token and layer.
+
+    32 layers x 1000 tokens x 2 x 32 x 256:
+
+    >>> round(attention_gflop(tokens=1000, attention_layers=32, n_heads=32, head_dim=128), 9)
+    0.524288
+    """
+    cdef Model m = a_model(facts)
+    return speed.attention_gflop(&m, tokens)
+
+
+def expert_share(*, double n_seq, **facts):
+    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n.
+
+    >>> expert_share(n_seq=1, n_experts=4, n_experts_active=1), expert_share(n_seq=2, n_experts=4, n_experts_active=1)
+    (0.25, 0.4375)
+    """
+    cdef Model m = a_model(facts)
+    return speed.expert_share(&m, n_seq)
+
+
+def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
+    """Share of all weights read for one step of `n_seq` sequences: the active share, more of the experts for several.
+
+    >>> read_share(params=10e9, active=1e9, is_moe=1), read_share(n_seq=8, params=10e9)
+    (0.1, 1.0)
+    """
+    cdef Model m = a_model(facts)
+    cdef Policy p = a_policy({"untied_from": untied_from})
+    return speed.read_share(&m, n_seq, &p)
 
 
 def token_bytes(*, double weights, double untied_from=4e9, **facts):
