@@ -74,6 +74,11 @@ CODES = {
 }
 
 
+QUANT_FIELDS = (
+    "body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class",
+)
+
+
 cdef dict filled(dict fields, dict given, str what):
     """`fields` with the given values; TypeError for a name that the struct has not."""
     unknown = given.keys() - fields.keys()
@@ -90,19 +95,13 @@ cdef Model a_model(dict given) except *:
     return model.complete(m)
 
 
-QUANT_FIELDS = (
-    "body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class",
-)  # fmt: skip
-
-
 cdef Quant a_quant(dict given) except *:
-    """A quantization by bits a weight alone: without a mix of GGUF types."""
     cdef Quant q
-    memset(&q, 0, sizeof(Quant))
-    fields = filled(dict.fromkeys(QUANT_FIELDS, 0), given, "a quantization")
-    q.body_bits, q.expert_bits, q.output_bits = fields["body_bits"], fields["expert_bits"], fields["output_bits"]
-    q.embedding_bits, q.nameonly_bits, q.loss = fields["embedding_bits"], fields["nameonly_bits"], fields["loss"]
-    q.runtime, q.speed_class, q.mix_scale = fields["runtime"], fields["speed_class"], 1.0
+    cdef dict f = filled(dict.fromkeys(QUANT_FIELDS, 0), given, "a quantization")
+    memset(&q, 0, sizeof(Quant))  # by bits a weight: no mix of GGUF types
+    q.body_bits, q.expert_bits, q.output_bits = f["body_bits"], f["expert_bits"], f["output_bits"]
+    q.embedding_bits, q.nameonly_bits = f["embedding_bits"], f["nameonly_bits"]
+    q.loss, q.runtime, q.speed_class = f["loss"], f["runtime"], f["speed_class"]
     return q
 
 
@@ -113,7 +112,7 @@ cdef Policy a_policy(dict given) except *:
     return p
 
 
-cdef Rate a_rate(double bandwidth, double eta=0.5, double layer_ms=0, double flop_ms=0, double attention_ms=0, bint overlaps=False):
+cdef Rate a_rate(double bandwidth, double eta=0.5, double layer_ms=0, double flop_ms=0, double prompt_ms=0):
     """`eta` for dense models and mixtures alike, in speed class 0."""
     cdef Rate r
     memset(&r, 0, sizeof(Rate))
@@ -121,8 +120,7 @@ cdef Rate a_rate(double bandwidth, double eta=0.5, double layer_ms=0, double flo
     r.eta[0][0] = r.eta[0][1] = eta
     r.layer_ms = layer_ms
     r.flop_ms = flop_ms
-    r.attention_ms = attention_ms
-    r.overlaps = overlaps
+    r.prompt_ms = prompt_ms
     return r
 
 
@@ -260,7 +258,9 @@ def expert_bytes(*, double expert_bits, **facts):
 
 
 def weights_bytes(*, dict quant, **facts):
-    """Bytes of the text weights as loaded: body, experts, output and embedding at their own bits, and metadata.
+    """Bytes of the text weights by bits a weight: body, experts, output and embedding at their own.
+
+    GGUF files of a known shape are summed tensor by tensor instead (gguf.pxd; llmfit.estimator shows that rule).
 
     body_bits x (P - V h (1 if tied else 2) - experts) / 8 + expert_bits x experts / 8 + V h (output + embedding) / 8.
     Llama 3 8B in 16 bits: its model.safetensors.index.json says 16 060 522 496.
@@ -483,71 +483,27 @@ def token_bytes(*, double weights, double untied_from=4e9, **facts):
     return speed.token_bytes(&m, weights, &p)
 
 
-def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
-    """Share of all weights that a step for `n_seq` sequences reads: the active ones, without an untied input embedding.
+def prefill_tps(*, double tflops, double weights=0, double prompt=512, double bandwidth=1, dict policy, **facts):
+    """Prompt tokens a second where `tflops` (share x shader rate) are reached; 0 where the rate is not known.
 
-    Source: what a forward pass touches. A 10 B model with V h = 1 B reads nine tenths; a mixture of 8 experts of which
-    2 are chosen (8 B of experts in 10 B, 4 B active) reads 2/5 for one sequence, and for two 1 - (3/4)^2 of the experts:
+    2 P / (s TF) + W / (k BW u) + k_a A / (s TF) + L t / u ms a token, u = min(prompt, ubatch) tokens a batch. By hand: 9 B
+    parameters at 18 TFLOPS 1 ms; 5 GB read for 500 tokens at half of 20 GB/s 1 ms.
 
-    >>> read_share(params=10e9, vocab=250000, hidden=4000)
-    0.9
-    >>> mixture = dict(params=10e9, active=4e9, is_moe=1, n_experts=8, n_experts_active=2, n_layers=1,
-    ...     hidden=1000000, moe_intermediate=1000/3)
-    >>> round(read_share(**{**mixture, "moe_intermediate": 333}), 4)
-    0.4
+    >>> p = {"ubatch": 500, "prompt_read": 0.5}
+    >>> prefill_tps(policy=p, tflops=18, weights=5e9, bandwidth=20, params=9e9, tied=1), prefill_tps(policy=p, tflops=0)
+    (500.0, 0.0)
     """
     cdef Model m = a_model(facts)
-    cdef Policy p = a_policy({"untied_from": untied_from})
-    return speed.read_share(&m, n_seq, &p)
-
-
-def expert_share(*, double n_seq=1, **facts):
-    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n. Source: random routing.
-
-    >>> expert_share(n_experts=8, n_experts_active=2), expert_share(n_experts=8, n_experts_active=2, n_seq=2)
-    (0.25, 0.4375)
-    """
-    cdef Model m = a_model(facts)
-    return speed.expert_share(&m, n_seq)
-
-
-def attention_gflop(*, double tokens, **facts):
-    """Attention work of one token with `tokens` in the cache, GFLOP: 4 x heads x d a token and layer (2 for keys, 2 for values).
-
-    Llama 3 8B: 32 layers x 32 heads x 128 x 4 = 524 288 operations a cached token.
-
-    >>> attention_gflop(tokens=1000, attention_layers=32, n_heads=32, head_dim=128)
-    0.524288
-    """
-    cdef Model m = a_model(facts)
-    return speed.attention_gflop(&m, tokens)
-
-
-def prefill_tps(*, dict policy, double weights, double prompt, double bandwidth, double prompt_ms, double depth=0, **facts):
-    """Prompt tokens a second for `prompt` tokens behind `depth` cached ones; 0 where the compute rate is not known.
-
-    ms a token: 2 P / (s TF) + W / (k BW u) + attention + L t / u. By hand: 1 B parameters at 0.5 ms, 5 GB of weights
-    read once for 500 tokens at 1000 GB/s 0.01 ms, and 10 layers of 25 ms a batch 0.5 ms: 1.01 ms.
-
-    >>> p = dict(ubatch=512, prompt_moe=1, prompt_read=1, prompt_layer_ms=25)
-    >>> round(prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0.5, params=1e9, n_layers=10), 3)
-    990.099
-    >>> prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0, params=1e9)
-    0.0
-    """
-    cdef Model m = a_model(facts)
-    cdef Rate r = a_rate(bandwidth)
+    cdef Rate r = a_rate(bandwidth, 0.5, 0, 0, 2.0 / tflops if tflops > 0 else 0)
     cdef Policy p = a_policy(policy)
-    r.prompt_ms = prompt_ms
-    return speed.prefill_tps(&m, weights, prompt, depth, &r, &p)
+    return speed.prefill_tps(&m, weights, prompt, 0, &r, &p)
 
 
 # fit.pxd
 
 def decode_ms(
     *, dict policy, double weights_read, double bandwidth, double eta, double layer_ms=0, double flop_ms=0,
-    double cache_read=0, double cache_share=1, double factor=1, double attention=0, double attention_ms=0,
-    bint overlaps=False, **facts,
+    double cache_read=0, double cache_share=1, double factor=1, **facts,
 ):
     """Milliseconds a token on one processor that reads all: weights, cache, a fixed time a layer, compute.
 
@@ -559,21 +515,15 @@ def decode_ms(
     >>> decode_ms(policy=p, weights_read=4e9, bandwidth=1000, eta=0.8, layer_ms=0.1, flop_ms=0.5, cache_read=0.4e9,
     ...     n_layers=10, params=2e9)
     8.25
-
-    On a CPU reading and computing overlap: 3 ms and 4 ms make 5.
-
-    >>> decode_ms(policy=p, weights_read=3e9, bandwidth=1000, eta=1, flop_ms=1, overlaps=True, params=4e9) - 0.25
-    5.0
     """
     cdef Model m = a_model(facts)
-    cdef Rate r = a_rate(bandwidth, eta, layer_ms, flop_ms, attention_ms, overlaps)
+    cdef Rate r = a_rate(bandwidth, eta, layer_ms, flop_ms)
     cdef Policy p = a_policy(policy)
     cdef Job j
     memset(&j, 0, sizeof(Job))
     j.cache_read = cache_read
     j.factor = factor
     j.n_seq = 1
-    j.attention = attention
     return fit.decode_ms(&m, &j, &r, weights_read, cache_share, 0, &p)
 
 

@@ -1,5 +1,5 @@
 # Which quantization, in which mode: every way that can win is tried, the best is kept.
-from libc.math cimport fmax
+from llmfit.arith cimport high
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate, Job, better, comfortable
 from llmfit.machine cimport Machine
@@ -127,7 +127,7 @@ cdef inline Candidate impossible(const Machine* h, const Job* j, double weights,
     c.total = weights + j.cache + (j.compute if h.n_devices else j.cpu_compute) + context
     c.required = c.total
     c.available = h.gpu_total if h.n_devices else h.ram
-    c.utilization = c.total / fmax(c.available, 1.0)
+    c.utilization = c.total / high(c.available, 1.0)
     c.mode = GPU if h.n_devices else CPU_ONLY
     c.runtime = runtime
     c.quant = quant

@@ -1,5 +1,5 @@
 # One model on one machine: the chosen way with all that a row says of it.
-from libc.math cimport fmax, fmin
+from llmfit.arith cimport high, low
 from llmfit.codes cimport *
 from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
 from llmfit.evidence cimport bandwidth_is_known, confidence_by_spread, rate_of, spread_of
@@ -42,11 +42,11 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     if c.mode == TENSOR_PARALLEL:
         return (c.available / c.devices * r.max_utilization - c.weights / c.devices - j.compute - r.context) * min(c.devices, heads)
     if c.mode == MOE_OFFLOAD:
-        return h.largest * p.comfortable_utilization - (fixed - experts) - fmax(0.0, experts - h.ram)
+        return h.largest * p.comfortable_utilization - (fixed - experts) - high(0.0, experts - h.ram)
     if c.mode == CPU_OFFLOAD:
         return h.largest * p.comfortable_utilization + h.ram - fixed
     if c.devices > 1:
-        return (h.gpu_total - c.devices * (j.compute + r.context + 1)) / (1.0 + 0.5 * c.devices / fmax(m.n_layers, 1.0)) - c.weights
+        return (h.gpu_total - c.devices * (j.compute + r.context + 1)) / (1.0 + 0.5 * c.devices / high(m.n_layers, 1.0)) - c.weights
     return c.available * r.max_utilization - fixed
 
 
@@ -74,7 +74,7 @@ cdef inline Estimate described(
     cdef Estimate e
     cdef const Rate* r = rate_of(h, &c)
     cdef int copies = c.devices if c.devices > 1 and c.fits else 1
-    cdef double room = room_for_cache(h, m, j, &c, fmin(milli_up(expert_bytes(m, q)), c.weights - 1), p)
+    cdef double room = room_for_cache(h, m, j, &c, low(milli_up(expert_bytes(m, q)), c.weights - 1), p)
     cdef double window = m.context if m.context else context
     cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
     e.compute = j.cpu_compute if c.mode == CPU_ONLY else j.compute * copies
@@ -83,7 +83,7 @@ cdef inline Estimate described(
     e.offloaded = c.total - c.required
     e.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
     e.context = <int>context
-    e.usable = fmin(window, fmax(usable, context)) if c.fits else fmin(window, fmax(usable, 0))
+    e.usable = low(window, high(usable, context)) if c.fits else low(window, high(usable, 0))
     e.prefill = prompt_tps(h, m, &c, p) if c.fits else 0
     e.gpu_bandwidth = r.bandwidth if c.devices else 0
     e.efficiency = r.eta[q.speed_class][m.is_moe]

@@ -1,6 +1,6 @@
 # How sure a speed is: the range that holds 80 % of measurements, and the confidence that follows from it.
 # Numbers: the spreads of src/data/engines.csv, fitted on measurements that the coefficients had not seen.
-from libc.math cimport fmax
+from llmfit.arith cimport high
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate
 from llmfit.machine cimport Machine, Rate
@@ -25,12 +25,12 @@ cdef inline double spread_of(const Machine* h, const Model* m, const Candidate* 
     for work that is split over devices or memories, and where a bandwidth is assumed."""
     cdef double spread = rate_of(h, c).spread
     if c.mode >= MOE_OFFLOAD:
-        spread = fmax(spread, h.cpu.spread)
+        spread = high(spread, h.cpu.spread)
     if m.is_moe:
         spread = spread * p.moe_spread
     if c.mode >= MOE_OFFLOAD and c.mode != CPU_ONLY or c.devices > 1:
         spread = spread * p.split_spread
-    return spread if bandwidth_is_known(h, c) else fmax(spread, p.unknown_spread)
+    return spread if bandwidth_is_known(h, c) else high(spread, p.unknown_spread)
 
 
 cdef inline int confidence_by_spread(double spread, int known, const Policy* p) noexcept nogil:

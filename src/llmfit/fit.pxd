@@ -1,6 +1,7 @@
 # How well a model fits: one Candidate for each way that is tried, its level, and which of two is better.
 # All memory in thousandths of a GiB.
-from libc.math cimport fmax, fmin, sqrt
+from libc.math cimport sqrt
+from llmfit.arith cimport high, low
 from llmfit.codes cimport *
 from llmfit.machine cimport Rate
 from llmfit.model cimport Model
@@ -57,7 +58,7 @@ cdef inline double speed_score(double tps, double target) noexcept nogil:
 
 cdef inline double slowness(double tps, const Policy* p) noexcept nogil:
     """Points taken off below a reasonable speed: slow_penalty x (1 - tps / reasonable_tps)."""
-    return p.slow_penalty * fmax(0.0, 1.0 - tps / p.reasonable_tps)
+    return p.slow_penalty * high(0.0, 1.0 - tps / p.reasonable_tps)
 
 
 cdef inline double fit_score(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
@@ -71,8 +72,8 @@ cdef inline double fit_score(int mode, double utilization, double loss, const Po
     if utilization > headroom:
         s = s - 300.0 * (utilization - headroom)
     if loss > p.visible_loss:
-        s = s - 4.0 * fmin(loss - p.visible_loss, 10.0)
-    return fmax(s, 0.0)
+        s = s - 4.0 * low(loss - p.visible_loss, 10.0)
+    return high(s, 0.0)
 
 
 cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const Policy* p) noexcept nogil:
@@ -112,4 +113,4 @@ cdef inline double decode_ms(const Model* m, const Job* j, const Rate* r, double
     cdef double work = j.n_seq * m.active * 1e-9 * r.flop_ms + j.attention * cache_share * r.attention_ms
     t = sqrt(t * t + work * work) if r.overlaps else t + work
     t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms
-    return fmax(t, roofline_ms(weights_read, r, p))
+    return high(t, roofline_ms(weights_read, r, p))

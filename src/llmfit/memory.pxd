@@ -1,6 +1,6 @@
 # What a model occupies. Every part is counted in thousandths of a GiB, rounded up ("milli"), so that what is
 # compared with a machine's memory is exactly what a row says.
-from libc.math cimport ceil, fmax, fmin
+from llmfit.arith cimport high, low, up
 from llmfit.codes cimport *
 from llmfit.gguf cimport gguf_bytes, metadata_bytes
 from llmfit.model cimport Model
@@ -9,7 +9,7 @@ from llmfit.tensors cimport Tensors, tensors_of
 
 cdef inline double milli_up(double bytes) noexcept nogil:
     """Bytes as thousandths of a GiB, rounded up."""
-    return ceil(bytes / 1073741.824 - 1e-9)
+    return up(bytes / 1073741.824 - 1e-9)
 
 
 cdef inline double bytes_of(double milli) noexcept nogil:
@@ -30,13 +30,13 @@ cdef inline double by_bits(const Model* m, const Quant* q) noexcept nogil:
     """
     cdef double body, ends
     if m.embedding_params <= 0 or m.embedding_params * (1 if m.tied else 2) > 0.9 * m.params:
-        return m.params * fmax(q.nameonly_bits, q.expert_bits if m.is_moe else 0) / 8.0
+        return m.params * high(q.nameonly_bits, q.expert_bits if m.is_moe else 0) / 8.0
     ends = m.embedding_params * q.output_bits
     body = m.params - m.embedding_params - m.expert_params
     if not m.tied:
         ends = ends + m.embedding_params * q.embedding_bits
         body = body - m.embedding_params
-    return (fmax(body, 0) * q.body_bits + ends) / 8.0 + expert_bytes(m, q)
+    return (high(body, 0) * q.body_bits + ends) / 8.0 + expert_bytes(m, q)
 
 
 cdef inline double file_bytes(const Model* m, const Tensors* s, const Quant* q, int imatrix) noexcept nogil:
@@ -56,12 +56,12 @@ cdef inline double weights_bytes(const Model* m, const Quant* q) noexcept nogil:
 
 cdef inline double pad256(double cells) noexcept nogil:
     """Cache cells padded to llama.cpp's 256."""
-    return ceil(cells / 256.0) * 256.0
+    return up(cells / 256.0) * 256.0
 
 
 cdef inline double window_cells(const Model* m, double context, double n_seq, double ubatch) noexcept nogil:
     """Cells that a sliding-window layer keeps: pad256(min(cells, window x n_seq + n_ubatch))."""
-    return pad256(fmin(context * n_seq, m.window * n_seq + ubatch)) if m.window else pad256(context * n_seq)
+    return pad256(low(context * n_seq, m.window * n_seq + ubatch)) if m.window else pad256(context * n_seq)
 
 
 cdef inline double kv_bytes(const Model* m, double context, double n_seq, double k_bytes, double v_bytes, double ubatch) noexcept nogil:
@@ -81,7 +81,7 @@ cdef inline double cache_bytes(const Model* m, double context, double n_seq, dou
 
 cdef inline double cache_read_bytes(const Model* m, double tokens, double element_bytes) noexcept nogil:
     """Bytes of cache and state that one token reads with `tokens` in the cache; window layers read their window at most."""
-    cdef double windowed = fmin(tokens, m.window) if m.window else tokens
+    cdef double windowed = low(tokens, m.window) if m.window else tokens
     return (m.cache_full * tokens + m.cache_window * windowed) * element_bytes + m.state_bytes
 
 
@@ -101,15 +101,15 @@ cdef inline double resident_compute_bytes(const Model* m, double ubatch) noexcep
     """
     cdef double ff = m.intermediate if m.intermediate else 4.0 * (m.hidden if m.hidden else 8192)
     if m.is_moe and m.moe_intermediate:
-        ff = fmax(<double>m.moe_intermediate * m.n_experts_active, m.shared_intermediate)
-    return fmin(compute_bytes(m, ubatch), ubatch * 4.0 * (2.0 * (m.hidden if m.hidden else 8192) + 2.0 * ff) + 4.0 * m.vocab)
+        ff = high(<double>m.moe_intermediate * m.n_experts_active, m.shared_intermediate)
+    return low(compute_bytes(m, ubatch), ubatch * 4.0 * (2.0 * (m.hidden if m.hidden else 8192) + 2.0 * ff) + 4.0 * m.vocab)
 
 
 cdef inline double plain_compute_bytes(const Model* m, double ubatch, double context) noexcept nogil:
     """The same without flash attention: at least n_ubatch x 4 x (n_ctx (n_heads + masks) + 2 n_heads d + 2 h)."""
     cdef double masks = 2 if m.window else 1
     cdef double scores = context * (m.n_heads + masks) + 2.0 * m.n_heads * m.head_dim + 2.0 * m.hidden
-    return fmax(compute_bytes(m, ubatch), ubatch * 4.0 * scores)
+    return high(compute_bytes(m, ubatch), ubatch * 4.0 * scores)
 
 
 cdef inline double usable_tokens(const Model* m, double free_bytes, double n_seq, double element_bytes, double ubatch) noexcept nogil:
@@ -123,4 +123,4 @@ cdef inline double usable_tokens(const Model* m, double free_bytes, double n_seq
     cells = free_bytes / both
     if m.window and m.cache_window > 0 and cells > m.window * n_seq + ubatch:
         cells = (free_bytes - window) / full if full > 0 else 1e12
-    return fmax(0, (cells - 255) / n_seq)
+    return high(0, (cells - 255) / n_seq)

@@ -1,5 +1,6 @@
 # A model as it is loaded: the facts of its shape, and what follows from them for every estimate.
-from libc.math cimport fmax, pow
+from libc.math cimport pow
+from llmfit.arith cimport high
 from llmfit.codes cimport *
 
 cdef enum:  # layout: how its tensors are cut, bits; the order of pack.LAYOUT_FLAGS
@@ -126,7 +127,7 @@ cdef inline Model complete(Model m) noexcept nogil:
     m.attention_window = attention_work(&m, m.head_dim) * m.window_layers
     m.state_bytes = linear_state_bytes(&m) if m.linear_kind else 0.0
     m.embedding_params = <double>m.vocab * m.hidden
-    m.prompt_params = fmax(m.active - m.embedding_params * (1 if m.tied else 2), 0.3 * m.active)
+    m.prompt_params = high(m.active - m.embedding_params * (1 if m.tied else 2), 0.3 * m.active)
     m.expert_params = 0
     m.active_expert_params = 0
     if m.is_moe and m.n_experts and m.moe_intermediate and m.hidden:

@@ -1,5 +1,5 @@
 # The words of an answer as JSON, and the notes of a row: why it is as it is. All words come from codes.py.
-from libc.math cimport ceil, floor, fmax, fmin
+from llmfit.arith cimport down, high, low, up
 from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
@@ -51,7 +51,7 @@ cdef struct RowText:
 
 
 cdef inline long long hundredths(double x) noexcept nogil:
-    return <long long>floor(x * 100.0 + 0.5)
+    return <long long>down(x * 100.0 + 0.5)
 
 
 cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:
@@ -59,7 +59,7 @@ cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:
 
 
 cdef inline long long utilization_tenths(const Estimate* e) noexcept nogil:
-    return <long long>floor(fmin(e.best.utilization, 1e6) * 1000.0 + 0.5)
+    return <long long>down(low(e.best.utilization, 1e6) * 1000.0 + 0.5)
 
 
 cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const Estimate* e, const Model* m, double missing) noexcept nogil:
@@ -79,9 +79,9 @@ cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const 
         elif field == FIELD_DEVICES:
             put_int(b, e.best.devices)
         elif field == FIELD_OFFLOADED:
-            put_fixed(b, <long long>ceil(e.offloaded / 100.0), 1)
+            put_fixed(b, <long long>up(e.offloaded / 100.0), 1)
         elif field == FIELD_MISSING:
-            put_fixed(b, <long long>ceil(missing / 100.0), 1)
+            put_fixed(b, <long long>up(missing / 100.0), 1)
     put(b, b'"', 1)
 
 
@@ -89,9 +89,9 @@ cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* 
     """Why the row is as it is, in the order in which a reader asks: can it run, where, on what assumptions."""
     cdef int first = 1
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
-    cdef double missing = fmax(e.best.total - h.gpu_total - (0 if h.unified else h.ram), e.best.total - fmax(h.gpu_total, h.ram) if h.unified else 1)
+    cdef double missing = high(e.best.total - h.gpu_total - (0 if h.unified else h.ram), e.best.total - high(h.gpu_total, h.ram) if h.unified else 1)
     if e.blocker != NO_REASON:
-        put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, e, m, fmax(missing, 1))
+        put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, e, m, high(missing, 1))
     elif e.best.mode == GPU and e.best.devices > 1:
         put_note(b, w, NOTE_SPLIT_LAYERS, &first, e, m, 0)
     elif e.best.mode > GPU:

@@ -1,5 +1,5 @@
 # The ways a model can lie wholly on accelerators. All memory in thousandths of a GiB.
-from libc.math cimport ceil, fmax
+from llmfit.arith cimport high, up
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate, Job, decode_ms, judged
 from llmfit.machine cimport Machine, Rate
@@ -20,7 +20,7 @@ cdef inline Candidate on_one_gpu(
     c.total = weights + j.cache + j.compute + r.context
     c.required = c.total
     c.available = h.capacity[h.first[kind]]
-    c.utilization = c.total / fmax(c.available, 1.0)
+    c.utilization = c.total / high(c.available, 1.0)
     if c.utilization > r.max_utilization:
         return c
     c.mode = GPU
@@ -88,12 +88,12 @@ cdef inline Candidate tensor_parallel(
     c.fits = 0
     if n > h.count[kind] or not (m.tp_sizes >> n) & 1:
         return c
-    each = ceil(weights / n) + ceil(j.cache / cut) + j.compute + r.context
-    c.weights = ceil(weights / n) * n
+    each = up(weights / n) + up(j.cache / cut) + j.compute + r.context
+    c.weights = up(weights / n) * n
     c.available = h.capacity[h.first[kind] + n - 1] * n
     c.total = each * n
     c.required = c.total
-    c.utilization = c.total / fmax(c.available, 1.0)
+    c.utilization = c.total / high(c.available, 1.0)
     if c.utilization > r.max_utilization:
         return c
     c.mode = TENSOR_PARALLEL

@@ -1,5 +1,5 @@
 # The ways that need system RAM: all of it on the CPU, or what a GPU cannot hold. All memory in thousandths of a GiB.
-from libc.math cimport floor, fmax, fmin
+from llmfit.arith cimport down, high, low
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate, Job, decode_ms, judged
 from llmfit.machine cimport Machine, Rate
@@ -19,7 +19,7 @@ cdef inline Candidate on_cpu(
     c.total = weights + j.cache + j.cpu_compute + h.cpu.context
     c.required = c.total
     c.available = h.ram
-    c.utilization = c.total / fmax(h.ram, 1.0)
+    c.utilization = c.total / high(h.ram, 1.0)
     c.fits = 0
     if c.utilization > 1.0:
         return c
@@ -39,18 +39,18 @@ cdef inline Candidate experts_in_ram(
     """A mixture of experts with attention, cache and as many experts as fit on the freest GPU, the rest in RAM."""
     cdef Candidate c
     cdef const Rate* r = &h.gpu[LLAMACPP][h.largest_kind]
-    cdef double experts = fmin(milli_up(expert_bytes(m, q)), weights - 1)
+    cdef double experts = low(milli_up(expert_bytes(m, q)), weights - 1)
     cdef double base = weights - experts + j.cache + j.compute + r.context
     cdef double room = h.largest * p.comfortable_utilization - base
     cdef double kept, active, expert_active
     c.fits = 0
     if room < 0 or m.active_expert_params <= 0:
         return c
-    kept = floor(fmin(experts, room))
+    kept = down(low(experts, room))
     c.total = base + experts
     c.required = base + kept
     c.available = h.largest
-    c.utilization = fmax(c.required / h.largest, (experts - kept) / fmax(h.ram, 1.0))
+    c.utilization = high(c.required / h.largest, (experts - kept) / high(h.ram, 1.0))
     if c.utilization > 1.0 or kept >= experts:
         return c
     c.weights = weights
@@ -61,7 +61,7 @@ cdef inline Candidate experts_in_ram(
     c.devices = 1
     c.on_gpu = kept / experts
     active = bytes_of(weights) * j.read_share
-    expert_active = fmin(m.expert_params * j.expert_share * q.expert_bits / 8.0, 0.95 * active)
+    expert_active = low(m.expert_params * j.expert_share * q.expert_bits / 8.0, 0.95 * active)
     c.token_ms = decode_ms(m, j, r, active - expert_active * (1.0 - c.on_gpu), 1.0, q.speed_class, p)
     c.token_ms = c.token_ms + read_ms(expert_active * (1.0 - c.on_gpu), &h.cpu, q.speed_class, 1)
     c.token_ms = c.token_ms + (1.0 - c.on_gpu) * j.n_seq * m.active_expert_params * 1e-9 * h.cpu.flop_ms
@@ -76,7 +76,7 @@ cdef inline Candidate layers_in_ram(
     cdef const Rate* r = &h.gpu[LLAMACPP][h.largest_kind]
     cdef double base = j.compute + r.context
     cdef double need = weights + j.cache
-    cdef double kept = floor(fmin(need, h.largest * p.comfortable_utilization - base))
+    cdef double kept = down(low(need, h.largest * p.comfortable_utilization - base))
     cdef double active
     c.fits = 0
     if kept < 0.1 * need or m.n_layers == 0:
@@ -84,7 +84,7 @@ cdef inline Candidate layers_in_ram(
     c.total = need + base
     c.required = kept + base
     c.available = h.largest
-    c.utilization = fmax(c.required / h.largest, (need - kept) / fmax(h.ram, 1.0))
+    c.utilization = high(c.required / h.largest, (need - kept) / high(h.ram, 1.0))
     if c.utilization > 1.0 or kept >= need:
         return c
     c.weights = weights

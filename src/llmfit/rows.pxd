@@ -1,5 +1,5 @@
 # One row of an answer as JSON, in the order of shapes.Row; tests hold the two equal.
-from libc.math cimport floor, fmax
+from llmfit.arith cimport down, high
 from llmfit.buffer cimport Buffer, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
@@ -19,7 +19,7 @@ cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noe
     if e.best.mode == GPU and e.best.devices > 1:
         each = (e.compute + e.overhead) / e.best.devices if e.best.fits else 0
         for i in range(h.n_devices):
-            room = room + fmax(h.capacity[i] - each, 0)
+            room = room + high(h.capacity[i] - each, 0)
     for i in range(h.n_devices):
         part = 0
         if e.best.mode == TENSOR_PARALLEL:
@@ -27,9 +27,9 @@ cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noe
                 part = <long long>(e.best.required / e.best.devices)
         elif e.best.mode == GPU and e.best.devices > 1:
             repeated = each if h.capacity[i] > each else 0
-            sum = sum + fmax(h.capacity[i] - each, 0)
-            part = <long long>(floor((e.best.weights + e.cache) * sum / fmax(room, 1)) - before + repeated)
-            before = floor((e.best.weights + e.cache) * sum / fmax(room, 1))
+            sum = sum + high(h.capacity[i] - each, 0)
+            part = <long long>(down((e.best.weights + e.cache) * sum / high(room, 1)) - before + repeated)
+            before = down((e.best.weights + e.cache) * sum / high(room, 1))
         elif e.best.mode != CPU_ONLY and i == first:
             part = <long long>e.best.required
         if i:
@@ -158,7 +158,7 @@ cdef inline void put_row(
     put(b, b',"ddr_bandwidth_gbps":', 22)
     put_optional(b, e.best.mode >= MOE_OFFLOAD and h.cpu.bandwidth_known, tenths(h.cpu.bandwidth), 1)
     put(b, b',"efficiency":', 14)
-    put_optional(b, e.best.fits, <long long>floor(e.efficiency * 1000.0 + 0.5), 3)
+    put_optional(b, e.best.fits, <long long>down(e.efficiency * 1000.0 + 0.5), 3)
     put(b, b',"assumed_context":', 19)
     put_int(b, e.context)
     put(b, b',"local_calibration":null},"measured_tps":null,"runtime":', 57)

@@ -1,6 +1,7 @@
 # How good a model is for a use case, and how that, speed, fit and context make one score.
 # Numbers: src/data/quality.csv, use_cases.csv, policy.csv.
-from libc.math cimport exp, fmax, fmin, log2
+from libc.math cimport exp, log2
+from llmfit.arith cimport high, low
 from llmfit.codes cimport *
 from llmfit.policy cimport Policy
 
@@ -30,7 +31,7 @@ cdef inline double ability(
     T = year - 2024.5, held at 2.2. Fitted on published benchmark scores (src/data/quality.csv).
     """
     cdef double size = log2(params * 1e-9)
-    cdef double date = fmin(year - 2024.5, 2.2)
+    cdef double date = low(year - 2024.5, 2.2)
     cdef double theta = c.c0 + c.size * size + c.date * date + c.size2 * size * size / 10 + c.date2 * date * date / 2
     theta = theta + c.sparsity * log2(sparsity) + c.size_date * date * size / 5
     theta = theta + c.reasoning * thinks + c.coder * coder + c.vision * vision + c.distill * distill
@@ -51,7 +52,7 @@ cdef inline void keep_order(Row* newer, const Row* older, const Policy* p) noexc
     """A newer generation stands before the older one of equal size and kind."""
     cdef int u
     for u in range(N_USE_CASES):
-        newer.quality[u] = fmax(newer.quality[u], fmin(older.quality[u] + p.generation_step, 99.9))
+        newer.quality[u] = high(newer.quality[u], low(older.quality[u] + p.generation_step, 99.9))
 
 
 cdef inline double context_score(double usable, double wanted) noexcept nogil:

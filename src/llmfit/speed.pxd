@@ -1,5 +1,6 @@
 # How fast a model runs: decode as a roofline over every memory that is read, prefill as a share of compute.
-from libc.math cimport fmax, fmin, pow
+from libc.math cimport pow
+from llmfit.arith cimport high, low
 from llmfit.codes cimport *
 from llmfit.machine cimport Rate
 from llmfit.model cimport SINGLE_BLOCKS, Model
@@ -14,7 +15,7 @@ cdef inline double layer_factor(const Model* m, const Policy* p) noexcept nogil:
     """
     cdef double a = 1.0
     if m.is_moe:
-        a = a * p.moe_layer * pow(fmax(m.n_experts, 1) / 128.0, p.expert_exponent)
+        a = a * p.moe_layer * pow(high(m.n_experts, 1) / 128.0, p.expert_exponent)
     if m.attention == HYBRID_LINEAR or m.attention == HYBRID_LINEAR_MLA or m.attention == HYBRID_SSM or m.attention == SSM:
         a = a * p.hybrid_layer
     if m.gemma:
@@ -26,7 +27,7 @@ cdef inline double layer_factor(const Model* m, const Policy* p) noexcept nogil:
 
 cdef inline double attention_gflop(const Model* m, double tokens) noexcept nogil:
     """Attention of one token with `tokens` in the cache, GFLOP; window layers see their window at most."""
-    cdef double windowed = fmin(tokens, m.window) if m.window else tokens
+    cdef double windowed = low(tokens, m.window) if m.window else tokens
     return (m.attention_full * tokens + m.attention_window * windowed) * 1e-9
 
 
@@ -59,7 +60,7 @@ cdef inline double read_share(const Model* m, double n_seq, const Policy* p) noe
         share = share - m.embedding_params / m.params
     if n_seq > 1 and m.active_expert_params > 0:
         share = share + (m.expert_params * expert_share(m, n_seq) - m.active_expert_params) / m.params
-    return fmin(1.0, fmax(share, 0.01))
+    return low(1.0, high(share, 0.01))
 
 
 cdef inline double token_bytes(const Model* m, double weights, const Policy* p) noexcept nogil:
@@ -73,7 +74,7 @@ cdef inline double prefill_tps(const Model* m, double weights, double prompt, do
     ms a token: 2 P / (s TF) + W / (k BW u) + k_a A / (s TF) + L t / u; u tokens a batch, all weights read once a batch,
     P active parameters outside embedding and output, A attention work at the mean length. Constants: policy.csv.
     """
-    cdef double ub = fmin(prompt, p.ubatch), ms
+    cdef double ub = low(prompt, p.ubatch), ms
     if r.prompt_ms <= 0:
         return 0
     ms = m.prompt_params * 1e-9 * r.prompt_ms * (p.prompt_moe if m.is_moe else 1.0)

@@ -1,5 +1,5 @@
 # What a row of the ranking says of one model: the four score components and the score, in tenths of a point.
-from libc.math cimport floor, fmax
+from llmfit.arith cimport down, high
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
 from llmfit.fit cimport fit_score, slowness, speed_score, strained
@@ -13,7 +13,7 @@ cdef struct Verdict:
 
 
 cdef inline int tenths(double points) noexcept nogil:
-    return <int>floor(points * 10.0 + 0.5)
+    return <int>down(points * 10.0 + 0.5)
 
 
 cdef inline Verdict verdict(
@@ -23,7 +23,7 @@ cdef inline Verdict verdict(
     cdef Verdict v
     cdef const UseCaseWeights* w = &weights[use_case]
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0.0
-    cdef double quality = fmax(r.quality[use_case] - p.loss_weight * e.best.loss, 0.0)
+    cdef double quality = high(r.quality[use_case] - p.loss_weight * e.best.loss, 0.0)
     cdef double speed = speed_score(tps, w.target_tps)
     cdef double fit = fit_score(e.best.mode, e.best.utilization, e.best.loss, p) if e.best.fits else 0.0
     cdef double context = context_score(e.usable, w.wanted_context)
