@@ -17,11 +17,11 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
     "place_gpu place_ram evidence", "choose", "estimate", "verdict", "match order notes", "rows columns", "_catalog",
-    "_core _estimator _rules",
+    "given", "_core _estimator _rules _rules_ranking",
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes machine", "tables records", "checks evidence corrections",
-    "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules",
+    "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
     "catalog", "hardware", "host params", "estimator", "query", "encode", "server", "cli",
 )  # fmt: skip
 HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from llmfit import _rules
+from llmfit import _rules, _rules_ranking
 
 SOURCES = Path(__file__).parents[1] / "src/llmfit"
-RULES = {name: rule for name, rule in vars(_rules).items() if callable(rule) and not name.startswith("_")}
-# Inline functions that are no rule of their own: parts of one (`judged` is `utility` and `fit_level`), comparisons.
-NOT_SHOWN = {
-    "judged", "better", "tenths", "by_bits", "file_bytes", "expert_matrices", "moe_layers", "attention_work",
+RULES = {
+    name: rule for module in (_rules, _rules_ranking) for name, rule in vars(module).items()
+    if callable(rule) and not name.startswith("_")
 }  # fmt: skip
-CONCEPTS = ("quant", "model", "memory", "machine", "speed", "fit", "score", "verdict")
+# Inline functions that are no rule of their own: parts of one (`judged` is `utility` and `fit_level`, the `add`s are
+# `tensors_of`), comparisons, and `rate_of`, which finds the processor that `spread_of` asks about.
+ADDS = {"add", "add_small", "add_attention", "add_latent", "add_linear", "add_ffn"}
+NOT_SHOWN = {"judged", "better", "tenths", "rate_of"} | ADDS
+CONCEPTS = ("quant", "model", "tensors", "gguf", "memory", "machine", "speed", "fit", "score", "verdict", "evidence")
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -1,30 +1,32 @@
 """The glass case: every rule by itself, with its units, formula, source and a worked example.
 
+Here the size of a model and how fast it runs; _rules_ranking.pyx has how well it fits and how good it is.
 No rule has any logic here: each `def` fills the C structs and calls the one function that the kernel calls too.
-Nothing at run time imports this module; it is for readers, tests and notebooks. Models, quantizations, rates and
-policies are given as named numbers (the fields of the C structs); what is not named is 0. Worked examples: by hand
-from the formula, or a published figure where one is named.
+Nothing at run time imports these modules; they are for readers, tests and notebooks. Models, quantizations, rates and
+policies are given as named numbers (the fields of the C structs); what is not named is 0. A GGUF mix is given as the
+lines of src/data: `blocks` {type: (weights, bytes, fallback or "")} of gguf_types.csv, `mix` [(tensor, type, layers,
+condition)] of gguf_mixes.csv. Worked examples: by hand from the formula, or a published figure where one is named.
 """
 
 from libc.string cimport memset
 
-cimport llmfit.fit as fit
+from llmfit import codes as _codes
+
+cimport llmfit.gguf as gguf
 cimport llmfit.machine as machine
 cimport llmfit.memory as memory
 cimport llmfit.model as model
 cimport llmfit.quant as quant
-cimport llmfit.score as score
 cimport llmfit.speed as speed
-cimport llmfit.verdict as verdicts
+cimport llmfit.tensors as tensors
 from llmfit.codes cimport *
-from llmfit.estimate cimport Estimate
-from llmfit.fit cimport Candidate, Job
+from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
+from llmfit.given cimport a_model, a_policy, a_rate, filled
 from llmfit.machine cimport Rate
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
-from llmfit.score cimport Quality, Row, UseCaseWeights
-from llmfit.verdict cimport Verdict
+from llmfit.tensors cimport T_BODY, Tensor, Tensors
 
 # The integers that stand for words, by enum of codes.pxd; tests/test_codes.py holds them and codes.py equal.
 CODES = {
@@ -74,58 +76,56 @@ CODES = {
 }
 
 
+MODEL_FIELDS = tuple(a_model({}))
+POLICY_FIELDS = tuple(a_policy({}))
 QUANT_FIELDS = (
     "body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class",
-)
-
-
-cdef dict filled(dict fields, dict given, str what):
-    """`fields` with the given values; TypeError for a name that the struct has not."""
-    unknown = given.keys() - fields.keys()
-    if unknown:
-        raise TypeError(f"{what} has no field {', '.join(sorted(unknown))}")
-    return {**fields, **given}
-
-
-cdef Model a_model(dict given) except *:
-    """The facts given, and what model.complete derives from them; `active` is `params` where it is not given."""
-    cdef Model m
-    memset(&m, 0, sizeof(Model))
-    m = filled(m, {"active": given.get("params", 0), **given}, "a model")
-    return model.complete(m)
+    "mix_scale",
+)  # fmt: skip
 
 
 cdef Quant a_quant(dict given) except *:
+    """A quantization by bits a weight; the caller sets its mix of GGUF types where it has one."""
     cdef Quant q
-    cdef dict f = filled(dict.fromkeys(QUANT_FIELDS, 0), given, "a quantization")
-    memset(&q, 0, sizeof(Quant))  # by bits a weight: no mix of GGUF types
-    q.body_bits, q.expert_bits, q.output_bits = f["body_bits"], f["expert_bits"], f["output_bits"]
-    q.embedding_bits, q.nameonly_bits = f["embedding_bits"], f["nameonly_bits"]
-    q.loss, q.runtime, q.speed_class = f["loss"], f["runtime"], f["speed_class"]
+    memset(&q, 0, sizeof(Quant))
+    fields = filled({**dict.fromkeys(QUANT_FIELDS, 0), "mix_scale": 1}, given, "a quantization")
+    q.body_bits, q.expert_bits, q.output_bits = fields["body_bits"], fields["expert_bits"], fields["output_bits"]
+    q.embedding_bits, q.nameonly_bits, q.loss = fields["embedding_bits"], fields["nameonly_bits"], fields["loss"]
+    q.runtime, q.speed_class, q.mix_scale = fields["runtime"], fields["speed_class"], fields["mix_scale"]
     return q
 
 
-cdef Policy a_policy(dict given) except *:
-    cdef Policy p
-    memset(&p, 0, sizeof(Policy))
-    p = filled(p, given, "the policy")
-    return p
+cdef int fill_types(BlockType* types, dict blocks) except -1:
+    """The blocks of ggml's types, in the order of `blocks`."""
+    cdef int i
+    if len(blocks) > MAX_TYPES:
+        raise ValueError("more types than the kernel has room for")
+    places = {name: at for at, name in enumerate(blocks)}
+    for i, (block, size, fallback) in enumerate(blocks.values()):
+        types[i] = BlockType(block, size, places[fallback] if fallback else -1)
+    return 0
 
 
-cdef Rate a_rate(double bandwidth, double eta=0.5, double layer_ms=0, double flop_ms=0, double prompt_ms=0):
-    """`eta` for dense models and mixtures alike, in speed class 0."""
-    cdef Rate r
-    memset(&r, 0, sizeof(Rate))
-    r.bandwidth = bandwidth
-    r.eta[0][0] = r.eta[0][1] = eta
-    r.layer_ms = layer_ms
-    r.flop_ms = flop_ms
-    r.prompt_ms = prompt_ms
-    return r
-
-
-MODEL_FIELDS = tuple(a_model({}))
-POLICY_FIELDS = tuple(a_policy({}))
+cdef int fill_mix(Mix* x, BlockType* types, dict blocks, mix) except -1:
+    """Which tensor takes which of the types; the experts' own form is MXFP4 where `blocks` has it."""
+    cdef int slot
+    memset(x, 0, sizeof(Mix))
+    fill_types(types, blocks)
+    places = {name: at for at, name in enumerate(blocks)}
+    x.types = types
+    x.experts_type = places.get("MXFP4", 0)
+    for tensor, name, layers, condition in mix:
+        slot = _codes.TENSORS.index(tensor)
+        if slot == T_BODY:
+            x.base = places[name]
+        elif x.n_rules[slot] == MAX_RULES:
+            raise ValueError("more rules for a tensor than the kernel has room for")
+        else:
+            x.rules[slot][x.n_rules[slot]] = MixRule(
+                places[name], _codes.LAYER_SETS.index(layers), _codes.MIX_CONDITIONS.index(condition)
+            )
+            x.n_rules[slot] += 1
+    return 0
 
 
 # quant.pxd
@@ -206,6 +206,45 @@ def linear_state_bytes(**facts):
     return model.linear_state_bytes(&m)
 
 
+def attention_work(*, int dim, **facts):
+    """Attention of one token in one layer, FLOP for each token in the cache: 2 n_heads (d_k + d_v), `dim` the key's width.
+
+    A multiplication and an addition for each element of a key, and of a value. Llama 3 8B: 2 x 32 x (128 + 128). Latent
+    attention works on the joint latent, 2 n_heads (2 kv_lora_rank + rope): DeepSeek-V3 2 x 128 x (2 x 512 + 64).
+
+    >>> attention_work(dim=128, n_heads=32)
+    16384.0
+    >>> attention_work(dim=0, attention=CODES["Attention"]["MLA"], n_heads=128, kv_lora_rank=512, rope_head_dim=64)
+    278528.0
+    """
+    cdef Model m = a_model(facts)
+    return model.attention_work(&m, dim)
+
+
+def expert_matrices(*, int layout=0):
+    """Weight matrices of one expert: gate, up and down; two where `layout` has the bit for no gate (2).
+
+    >>> expert_matrices(), expert_matrices(layout=2)
+    (3.0, 2.0)
+    """
+    return model.expert_matrices(layout)
+
+
+def moe_layers(**facts):
+    """Layers that hold experts: all but the first dense ones; without attention and state where each block is a layer.
+
+    DeepSeek-V3: 61 layers, the first 3 dense. Nemotron 3 Nano (bit 8 of `layout`: single blocks): 52 blocks, of them
+    6 attention and 23 Mamba-2.
+
+    >>> moe_layers(n_layers=61, n_dense_layers=3)
+    58.0
+    >>> moe_layers(n_layers=52, attention_layers=6, n_linear=23, layout=8)
+    23.0
+    """
+    cdef Model m = a_model(facts)
+    return model.moe_layers(&m)
+
+
 def complete(**facts):
     """All facts of a model as the kernel keeps them, with what follows from them: cache, state, embedding, experts.
 
@@ -223,6 +262,125 @@ def complete(**facts):
     (19110297600.0, 2388787200.0)
     """
     return a_model(facts)
+
+
+# tensors.pxd
+
+def tensors_of(**facts):
+    """The weight tensors of the text decoder, grouped: [(kind, layers, elements of a row, elements a layer)], and more.
+
+    `small`: elements kept in 32-bit floats (norms); `left`: parameters that the facts leave unexplained; `exact`: 1
+    where that is within 3 %. Llama 3 8B: 8 030 261 248 parameters, of them 65 norms of 4096, and nothing left.
+
+    >>> found = tensors_of(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
+    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
+    >>> found["tensors"][2:4]
+    [('attn_q', 32, 4096.0, 16777216.0), ('attn_k', 32, 4096.0, 4194304.0)]
+    >>> found["small"], found["left"], found["exact"]
+    (266240.0, 0.0, 1)
+    """
+    cdef Model m = a_model(facts)
+    cdef Tensors s = tensors.tensors_of(&m)
+    cdef int i
+    found = [(_codes.TENSORS[s.t[i].slot], s.t[i].layers, s.t[i].row, s.t[i].elements) for i in range(s.n)]
+    return {"tensors": found, "small": s.small, "left": s.left, "exact": s.exact}
+
+
+# gguf.pxd
+
+def first_layers(*, int k, int n, str layers):
+    """How many of the layers 0 .. k-1 of `n` a rule covers; `layers`: a word of codes.LAYER_SETS.
+
+    more_bits: the first eighth, the last eighth, and every third layer between. Of 32 layers 4 + 8 + 4; of the first
+    12 (a third of the way) 4 + 2. Source: llama.cpp's use_more_bits.
+
+    >>> first_layers(k=32, n=32, layers="more_bits"), first_layers(k=12, n=32, layers="more_bits")
+    (16.0, 6.0)
+    >>> first_layers(k=32, n=32, layers="first_eighth"), first_layers(k=32, n=32, layers="middle")
+    (4.0, 24.0)
+    """
+    return gguf.first_layers(k, n, _codes.LAYER_SETS.index(layers))
+
+
+def holds(*, str condition, bint imatrix=True, **facts):
+    """1 where a rule's condition (a word of codes.MIX_CONDITIONS) is true of the model, and of how the file was made.
+
+    gqa4: 4 query heads or more for each of keys and values, as in Llama 3 8B (32 for 8) and not in Phi-3 mini (32 for 32).
+
+    >>> holds(condition="gqa4", n_heads=32, n_kv_heads=8), holds(condition="gqa4", n_heads=32, n_kv_heads=32)
+    (1, 0)
+    >>> holds(condition="no_imatrix"), holds(condition="experts8", n_experts=8)
+    (0, 1)
+    """
+    cdef Model m = a_model(facts)
+    return gguf.holds(_codes.MIX_CONDITIONS.index(condition), &m, imatrix)
+
+
+def block_bytes(*, str type, double row, dict blocks):
+    """Bytes of one element in a row of `row` elements; where blocks do not divide it, of the type that takes over.
+
+    Q4_K: 144 bytes for 256 weights. 2880 (gpt-oss) is not a multiple of 256, and Q5_0 has 22 bytes for 32. Source: ggml.
+
+    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q5_0": (32, 22, "")}
+    >>> block_bytes(type="Q4_K", row=4096, blocks=blocks), block_bytes(type="Q4_K", row=2880, blocks=blocks)
+    (0.5625, 0.6875)
+    """
+    cdef BlockType types[MAX_TYPES]
+    fill_types(types, blocks)
+    return gguf.block_bytes(types, list(blocks).index(type), row)
+
+
+def tensor_bytes(
+    *, str tensor, int layers, double row, double elements, dict blocks, list mix, int first=0, bint imatrix=True, **facts,
+):
+    """Bytes of one tensor over `layers` layers from `first` on: for each type, layers x elements x bytes an element.
+
+    16 layers of 1024 x 1024 where the first eighth takes 8.5 bits and the rest 4.5: 2^20 x (2 x 8.5 + 14 x 4.5) / 8.
+
+    >>> blocks = {"Q4_K": (256, 144, ""), "Q8_0": (32, 34, "")}
+    >>> mix = [("body", "Q4_K", "all", ""), ("ffn_down", "Q8_0", "first_eighth", "")]
+    >>> tensor_bytes(tensor="ffn_down", layers=16, row=1024, elements=2**20, blocks=blocks, mix=mix) / 2**20
+    10.0
+    """
+    cdef Model m = a_model(facts)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    cdef Tensor t
+    fill_mix(&x, types, blocks, mix)
+    t.slot, t.first, t.layers, t.out_of = _codes.TENSORS.index(tensor), first, layers, first + layers
+    t.row, t.elements = row, elements
+    return gguf.tensor_bytes(&t, &x, &m, imatrix)
+
+
+def metadata_bytes(*, double vocab):
+    """Bytes of tokenizer and header: 39.2 a token above 60 k tokens, 23.3 below. Source: published files.
+
+    >>> round(metadata_bytes(vocab=100000)), round(metadata_bytes(vocab=50000))
+    (3920000, 1165000)
+    """
+    return gguf.metadata_bytes(vocab)
+
+
+def gguf_bytes(*, dict blocks, list mix, bint imatrix=True, **facts):
+    """Bytes of a GGUF file: all tensors by their types, 4 bytes for each element of the small ones, metadata.
+
+    Llama 3.1 8B at Q4_K_M, in 10^6 bytes: embedding 295.5, output 430.9, queries and attention output 302.0 each, keys
+    75.5, values 92.8 (half of the layers Q6_K), gate and up 1057.0 each, down 1299.2, norms 1.1, metadata 5.0: 4917.9.
+    The published file has 4920.7 (bartowski/Meta-Llama-3.1-8B-Instruct-GGUF).
+
+    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q6_K": (256, 210, "Q8_0"), "Q5_0": (32, 22, ""), "Q8_0": (32, 34, "")}
+    >>> mix = [("body", "Q4_K", "all", ""), ("output", "Q6_K", "all", ""), ("attn_v", "Q6_K", "more_bits", ""),
+    ...     ("ffn_down", "Q6_K", "more_bits", "")]
+    >>> round(gguf_bytes(blocks=blocks, mix=mix, params=8030261248, n_layers=32, attention_layers=32, hidden=4096,
+    ...     vocab=128256, n_heads=32, n_kv_heads=8, head_dim=128, intermediate=14336) / 1e6, 1)
+    4917.9
+    """
+    cdef Model m = a_model(facts)
+    cdef Tensors s = tensors.tensors_of(&m)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    fill_mix(&x, types, blocks, mix)
+    return gguf.gguf_bytes(&m, &s, &x, imatrix)
 
 
 # memory.pxd
@@ -257,20 +415,77 @@ def expert_bytes(*, double expert_bits, **facts):
     return memory.expert_bytes(&m, &q)
 
 
-def weights_bytes(*, dict quant, **facts):
-    """Bytes of the text weights by bits a weight: body, experts, output and embedding at their own.
+def by_bits(*, dict quant, **facts):
+    """Bytes of the text weights by bits a weight: for formats other than GGUF, and where a shape is not known.
 
-    GGUF files of a known shape are summed tensor by tensor instead (gguf.pxd; llmfit.estimator shows that rule).
-
-    body_bits x (P - V h (1 if tied else 2) - experts) / 8 + expert_bits x experts / 8 + V h (output + embedding) / 8.
-    Llama 3 8B in 16 bits: its model.safetensors.index.json says 16 060 522 496.
+    body_bits x (P - V h (1 if tied else 2) - experts) / 8 + expert_bits x experts / 8 + V h (output + embedding) / 8;
+    without a vocabulary nameonly_bits x P / 8. Llama 3 8B in 16 bits: its model.safetensors.index.json says
+    16 060 522 496. And 8 B parameters of which nothing else is known, at 5 bits:
 
     >>> sixteen = dict.fromkeys(("body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits"), 16)
-    >>> weights_bytes(quant={**sixteen, "runtime": CODES["Runtime"]["VLLM"]}, params=8030261248, vocab=128256, hidden=4096)
+    >>> by_bits(quant=sixteen, params=8030261248, vocab=128256, hidden=4096)
     16060522496.0
+    >>> by_bits(quant={"nameonly_bits": 5}, params=8e9)
+    5000000000.0
     """
     cdef Model m = a_model(facts)
     cdef Quant q = a_quant(quant)
+    return memory.by_bits(&m, &q)
+
+
+def file_bytes(*, dict quant, dict blocks={}, list mix=[], bint imatrix=True, **facts):
+    """Bytes of the text weights: gguf_bytes() x mix_scale where a mix and the shape are known, else by_bits().
+
+    mix_scale: a publisher's own mix against the standard one. Without a shape a GGUF file is by_bits() and its metadata.
+    A model of 2 layers whose only matrices are 2 x 3 of 1024 x 1024 and the tied embedding of 1024 x 1024, all at 4.5
+    bits, 5 norms of 1024 x 4 bytes and 1024 x 23.3 of metadata: 4 128 768 + 20 480 + 23 859.2.
+
+    >>> facts = dict(params=7 * 2**20 + 5 * 1024, n_layers=2, hidden=1024, vocab=1024, intermediate=1024, tied=1)
+    >>> blocks, mix = {"Q4_K": (256, 144, "")}, [("body", "Q4_K", "all", "")]
+    >>> file_bytes(quant={}, blocks=blocks, mix=mix, **facts)
+    4173107.2
+    >>> file_bytes(quant={"mix_scale": 2}, blocks=blocks, mix=mix, **facts)
+    8346214.4
+    >>> file_bytes(quant={"nameonly_bits": 5}, blocks=blocks, mix=mix, params=8e9)
+    5000000000.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant(quant)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    cdef Tensors s = tensors.tensors_of(&m)
+    if mix:
+        fill_mix(&x, types, blocks, mix)
+        q.mix = &x
+    return memory.file_bytes(&m, &s, &q, imatrix)
+
+
+def weights_bytes(*, dict quant, dict blocks={}, list mix=[], **facts):
+    """Bytes of the text weights as a packager makes them today: file_bytes() with an importance matrix.
+
+    The importance matrix matters for Q4_0: with one, the first eighth of the down projections takes Q4_1, 5 bits for
+    4.5. Llama 3 8B: 4 layers x 4096 x 14336 x 0.5 / 8 bytes more.
+
+    >>> facts = dict(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
+    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
+    >>> blocks = {"Q4_0": (32, 18, ""), "Q4_1": (32, 20, "")}
+    >>> mix = [("body", "Q4_0", "all", ""), ("ffn_down", "Q4_1", "first_eighth", "imatrix")]
+    >>> today = weights_bytes(quant={}, blocks=blocks, mix=mix, **facts)
+    >>> round(today - file_bytes(quant={}, blocks=blocks, mix=mix, imatrix=False, **facts))
+    14680064
+
+    vLLM and MLX load by bits: 8 B parameters in 16 bits.
+
+    >>> weights_bytes(quant={"nameonly_bits": 16, "runtime": CODES["Runtime"]["VLLM"]}, params=8e9)
+    16000000000.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant(quant)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    if mix:
+        fill_mix(&x, types, blocks, mix)
+        q.mix = &x
     return memory.weights_bytes(&m, &q)
 
 
@@ -296,21 +511,22 @@ def window_cells(*, double context, double n_seq=1, double ubatch=512, **facts):
 
 
 def kv_bytes(*, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, **facts):
-    """Bytes of the KV cache alone, keys and values in types of their own. Llama 3 8B, keys in q8_0, values in q4_0:
+    """Bytes of the KV cache alone, its keys and values in types of their own (bytes an element).
 
-    32 layers x 8192 cells x 8 heads x 128 x (34/32 + 18/32):
+    Growing layers keep pad256(context x n_seq) cells, window layers window_cells(). Llama 3 8B at 8192 tokens: 512 MiB
+    of keys and as much of values in 16 bits; the keys in Q8_0 (34 bytes for 32 elements) take 272.
 
-    >>> kv_bytes(context=8192, k_bytes=34 / 32, v_bytes=18 / 32, n_layers=32, n_full=32, n_kv_heads=8, head_dim=128)
-    436207616.0
+    >>> llama = dict(n_full=32, n_kv_heads=8, head_dim=128)
+    >>> kv_bytes(context=8192, **llama) / 2**20, kv_bytes(context=8192, k_bytes=34 / 32, **llama) / 2**20
+    (1024.0, 784.0)
     """
     cdef Model m = a_model(facts)
     return memory.kv_bytes(&m, context, n_seq, k_bytes, v_bytes, ubatch)
 
 
 def cache_bytes(*, double context, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
-    """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each.
+    """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each: kv_bytes() + n_seq x state.
 
-    Growing layers keep pad256(context x n_seq) cells, window layers window_cells(); the state is per sequence.
     Llama 3 8B at 8192 tokens: 32 layers x 8192 x 8 x 128 x 2 x 2 bytes = 1 GiB, as llama.cpp prints.
 
     >>> cache_bytes(context=8192, n_layers=32, n_full=32, n_kv_heads=8, head_dim=128) == 2**30
@@ -349,28 +565,30 @@ def compute_bytes(*, double ubatch=512, **facts):
     return memory.compute_bytes(&m, ubatch)
 
 
-def plain_compute_bytes(*, double context, double ubatch=512, **facts):
-    """Bytes of the compute buffer without flash attention: n_ubatch x 4 x (n_ctx (heads + 1) + 2 heads d + 2 h) at least.
-
-    512 x 4 x (4096 x 33 + 2 x 32 x 96 + 2 x 3072):
-
-    >>> plain_compute_bytes(context=4096, n_heads=32, head_dim=96, hidden=3072, vocab=32064)
-    301989888.0
-    """
-    cdef Model m = a_model(facts)
-    return memory.plain_compute_bytes(&m, ubatch, context)
-
-
 def resident_compute_bytes(*, double ubatch=512, **facts):
-    """What of the compute buffer a CPU really touches: n_ubatch x 4 x (2 h + 2 ff) and one row of logits.
+    """What of the compute buffer becomes resident on a CPU: n_ubatch x 4 x (2 h + 2 ff) and one row of logits, 4 V.
 
-    512 x 4 x (2 x 2048 + 2 x 8192) + 4 x 128256:
+    llama.cpp reserves logits for every token of a batch, but only pages that are written count; never more than
+    compute_bytes(). ff: 4 h where unknown. Llama 3 8B: 512 x 4 x (2 x 4096 + 2 x 14336) + 4 x 128256.
 
-    >>> resident_compute_bytes(hidden=2048, intermediate=8192, vocab=128256)
-    42456064.0
+    >>> resident_compute_bytes(vocab=128256, hidden=4096, intermediate=14336)
+    76010496.0
     """
     cdef Model m = a_model(facts)
     return memory.resident_compute_bytes(&m, ubatch)
+
+
+def plain_compute_bytes(*, double context, double ubatch=512, **facts):
+    """Bytes of the compute buffer without flash attention: at least n_ubatch x 4 x (n_ctx (n_heads + masks) + 2 n_heads d + 2 h).
+
+    `context`: tokens of all sequences; two masks where there is a window, else one; never less than compute_bytes().
+    Llama 3 8B at 8192: 512 x 4 x (8192 x 33 + 2 x 4096 + 2 x 4096) bytes = 560 MiB.
+
+    >>> plain_compute_bytes(context=8192, vocab=128256, hidden=4096, n_heads=32, head_dim=128) / 2**20
+    560.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.plain_compute_bytes(&m, ubatch, context)
 
 
 def usable_tokens(*, double free_bytes, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
@@ -403,8 +621,13 @@ def efficiency(*, double eta, double bandwidth, bint is_moe=False, double speed_
 # speed.pxd
 
 def layer_factor(*, dict policy, **facts):
-    """How much longer than a plain dense layer one takes: the factors of MoE, hybrids and Gemma multiplied.
+    """How much longer than a plain dense layer one takes: the factors of all that is true of the model multiplied.
 
+    MoE moe_layer x (E / 128)^e, hybrids hybrid_layer, Gemma gemma_layer, models whose every block is a layer block_layer.
+    Source: fitted on public decode speeds. By hand, e = 1 / 2 and 32 experts: 1.5 x (1 / 4)^(1 / 2).
+
+    >>> layer_factor(policy={"moe_layer": 1.5, "expert_exponent": 0.5}, is_moe=1, n_experts=32)
+    0.75
     >>> factors = {"moe_layer": 1.5, "hybrid_layer": 2, "gemma_layer": 3}
     >>> layer_factor(policy=factors, is_moe=1, attention=CODES["Attention"]["HYBRID_LINEAR"]), layer_factor(policy=factors)
     (3.0, 1.0)
@@ -430,42 +653,9 @@ def roofline_ms(*, double bytes, double bandwidth, double roofline_cap):
     >>> roofline_ms(bytes=9e9, bandwidth=1000, roofline_cap=0.9)
     10.0
     """
-    cdef Rate r = a_rate(bandwidth)
+    cdef Rate r = a_rate(bandwidth, 0.5)
     cdef Policy p = a_policy({"roofline_cap": roofline_cap})
     return speed.roofline_ms(bytes, &r, &p)
-
-
-def attention_gflop(*, double tokens, **facts):
-    """Attention of one token with `tokens` in the cache, GFLOP: 2 heads (d_k + d_v) a cached token and layer.
-
-    32 layers x 1000 tokens x 2 x 32 x 256:
-
-    >>> round(attention_gflop(tokens=1000, attention_layers=32, n_heads=32, head_dim=128), 9)
-    0.524288
-    """
-    cdef Model m = a_model(facts)
-    return speed.attention_gflop(&m, tokens)
-
-
-def expert_share(*, double n_seq, **facts):
-    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n.
-
-    >>> expert_share(n_seq=1, n_experts=4, n_experts_active=1), expert_share(n_seq=2, n_experts=4, n_experts_active=1)
-    (0.25, 0.4375)
-    """
-    cdef Model m = a_model(facts)
-    return speed.expert_share(&m, n_seq)
-
-
-def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
-    """Share of all weights read for one step of `n_seq` sequences: the active share, more of the experts for several.
-
-    >>> read_share(params=10e9, active=1e9, is_moe=1), read_share(n_seq=8, params=10e9)
-    (0.1, 1.0)
-    """
-    cdef Model m = a_model(facts)
-    cdef Policy p = a_policy({"untied_from": untied_from})
-    return speed.read_share(&m, n_seq, &p)
 
 
 def token_bytes(*, double weights, double untied_from=4e9, **facts):
@@ -483,308 +673,65 @@ def token_bytes(*, double weights, double untied_from=4e9, **facts):
     return speed.token_bytes(&m, weights, &p)
 
 
-def prefill_tps(*, double tflops, double weights=0, double prompt=512, double bandwidth=1, dict policy, **facts):
-    """Prompt tokens a second where `tflops` (share x shader rate) are reached; 0 where the rate is not known.
+def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
+    """Share of all weights that a step for `n_seq` sequences reads: the active ones, without an untied input embedding.
 
-    2 P / (s TF) + W / (k BW u) + k_a A / (s TF) + L t / u ms a token, u = min(prompt, ubatch) tokens a batch. By hand: 9 B
-    parameters at 18 TFLOPS 1 ms; 5 GB read for 500 tokens at half of 20 GB/s 1 ms.
+    Source: what a forward pass touches. A dense model of 10 B whose input embedding has 1 B reads nine tenths. A mixture
+    of 10 B, 6 B of them in 8 experts of which a token takes 4, reads the other 4 B and half of the experts, 7 B; two
+    sequences read all experts but the quarter that neither takes, 4 + 4.5 = 8.5 B:
 
-    >>> p = {"ubatch": 500, "prompt_read": 0.5}
-    >>> prefill_tps(policy=p, tflops=18, weights=5e9, bandwidth=20, params=9e9, tied=1), prefill_tps(policy=p, tflops=0)
-    (500.0, 0.0)
+    >>> read_share(params=10e9, vocab=250000, hidden=4000)
+    0.9
+    >>> mixture = dict(params=10e9, active=7e9, is_moe=1, n_experts=8, n_experts_active=4, n_layers=25, hidden=2000,
+    ...     moe_intermediate=5000)
+    >>> read_share(**mixture), round(read_share(n_seq=2, **mixture), 9)
+    (0.7, 0.85)
     """
     cdef Model m = a_model(facts)
-    cdef Rate r = a_rate(bandwidth, 0.5, 0, 0, 2.0 / tflops if tflops > 0 else 0)
-    cdef Policy p = a_policy(policy)
-    return speed.prefill_tps(&m, weights, prompt, 0, &r, &p)
+    cdef Policy p = a_policy({"untied_from": untied_from})
+    return speed.read_share(&m, n_seq, &p)
 
 
-# fit.pxd
+def expert_share(*, double n_seq=1, **facts):
+    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n. Source: random routing.
 
-def decode_ms(
-    *, dict policy, double weights_read, double bandwidth, double eta, double layer_ms=0, double flop_ms=0,
-    double cache_read=0, double cache_share=1, double factor=1, **facts,
-):
-    """Milliseconds a token on one processor that reads all: weights, cache, a fixed time a layer, compute.
-
-    W / (eta BW) + KV / (e eta BW) + L a c + fixed + k P_active, never less than W / (cap BW). Source: fitted on public
-    decode speeds. By hand: 4 GB at 800 of 1000 GB/s 5 ms, 0.4 GB of cache at half of that 1 ms, 10 layers of 0.1 ms
-    1 ms, 2 B parameters at 0.5 ms 1 ms, and 0.25 ms fixed.
-
-    >>> p = {"cache_efficiency": 0.5, "fixed_ms": 0.25, "roofline_cap": 0.95}
-    >>> decode_ms(policy=p, weights_read=4e9, bandwidth=1000, eta=0.8, layer_ms=0.1, flop_ms=0.5, cache_read=0.4e9,
-    ...     n_layers=10, params=2e9)
-    8.25
+    >>> expert_share(n_experts=8, n_experts_active=2), expert_share(n_experts=8, n_experts_active=2, n_seq=2)
+    (0.25, 0.4375)
     """
     cdef Model m = a_model(facts)
-    cdef Rate r = a_rate(bandwidth, eta, layer_ms, flop_ms)
-    cdef Policy p = a_policy(policy)
-    cdef Job j
-    memset(&j, 0, sizeof(Job))
-    j.cache_read = cache_read
-    j.factor = factor
-    j.n_seq = 1
-    return fit.decode_ms(&m, &j, &r, weights_read, cache_share, 0, &p)
+    return speed.expert_share(&m, n_seq)
 
 
-def comfortable(*, int mode, double comfortable_utilization=0.9, double comfortable_ram=0.7):
-    """The share of a pool up to which a model has headroom: less of system RAM, which other programs need too.
+def attention_gflop(*, double tokens, **facts):
+    """Attention work of one token with `tokens` in the cache, GFLOP: attention_work() x tokens, over all layers.
 
-    >>> comfortable(mode=CODES["RunMode"]["GPU"]), comfortable(mode=CODES["RunMode"]["CPU_ONLY"])
-    (0.9, 0.7)
+    Window layers see their window at most. Llama 3 8B: 32 layers x 2 x 32 heads x (128 + 128) = 524 288 FLOP a cached
+    token, so with 1000 cached 0.524288 GFLOP; the same layers with a window of 500, half of it.
+
+    >>> llama = dict(n_heads=32, head_dim=128)
+    >>> round(attention_gflop(tokens=1000, attention_layers=32, **llama), 9)
+    0.524288
+    >>> round(attention_gflop(tokens=1000, window_layers=32, window=500, **llama), 9)
+    0.262144
     """
-    cdef Policy p = a_policy({"comfortable_utilization": comfortable_utilization, "comfortable_ram": comfortable_ram})
-    return fit.comfortable(mode, &p)
+    cdef Model m = a_model(facts)
+    return speed.attention_gflop(&m, tokens)
 
 
-def strained(*, int mode, double utilization, double loss=0, **policy):
-    """1 where a model barely fits, or only with heavy quantization; system RAM is shared with other programs.
+def prefill_tps(*, dict policy, double weights, double prompt, double bandwidth, double prompt_ms, double depth=0, **facts):
+    """Prompt tokens a second for `prompt` tokens behind `depth` cached ones; 0 where the compute rate is not known.
 
-    >>> policy = dict(good_utilization=0.96, good_ram=0.78, heavy_loss=1.8)
-    >>> gpu, cpu = CODES["RunMode"]["GPU"], CODES["RunMode"]["CPU_ONLY"]
-    >>> strained(mode=gpu, utilization=0.9, **policy), strained(mode=cpu, utilization=0.9, **policy)
-    (0, 1)
-    >>> strained(mode=gpu, utilization=0.5, loss=2, **policy)
-    1
-    """
-    cdef Policy p = a_policy(policy)
-    return fit.strained(mode, utilization, loss, &p)
+    ms a token: 2 P / (s TF) + W / (k BW u) + attention + L t / u. By hand: 1 B parameters at 0.5 ms, 5 GB of weights
+    read once for 500 tokens at 1000 GB/s 0.01 ms, and 10 layers of 25 ms a batch 0.5 ms: 1.01 ms.
 
-
-def fit_level(*, int mode, double utilization, double tps, double loss=0, bint known=True, **policy):
-    """The level of a model that fits (an integer of FitLevel); constants and reasons: src/data/policy.csv.
-
-    perfect: wholly on GPUs with headroom, no visible loss, at a reasonable speed, shape known; good: comfortable and
-    at a reasonable speed in any mode; marginal: barely, with heavy quantization, or slowly.
-
-    >>> policy = dict(comfortable_utilization=0.9, good_utilization=0.96, good_ram=0.78, reasonable_tps=8,
-    ...     visible_loss=1, heavy_loss=3.5)
-    >>> gpu, cpu = CODES["RunMode"]["GPU"], CODES["RunMode"]["CPU_ONLY"]
-    >>> names = list(CODES["FitLevel"])
-    >>> names[fit_level(mode=gpu, utilization=0.9, tps=8, loss=1, **policy)]
-    'PERFECT'
-    >>> names[fit_level(mode=cpu, utilization=0.5, tps=50, **policy)], names[fit_level(mode=gpu, utilization=0.95, tps=50, **policy)]
-    ('GOOD', 'GOOD')
-    >>> names[fit_level(mode=gpu, utilization=0.5, tps=7.9, **policy)]
-    'MARGINAL'
-    """
-    cdef Policy p = a_policy(policy)
-    return fit.fit_level(mode, utilization, tps, loss, known, &p)
-
-
-def speed_score(*, double tps, double target):
-    """0..100 without a cap: 100 tps / (tps + target); half the points at the target speed (tokens/s).
-
-    >>> speed_score(tps=18, target=18), speed_score(tps=54, target=18)
-    (50.0, 75.0)
-    """
-    return fit.speed_score(tps, target)
-
-
-def slowness(*, double tps, double slow_penalty, double reasonable_tps):
-    """Points taken off below a reasonable speed: slow_penalty x (1 - tps / reasonable_tps).
-
-    >>> slowness(tps=2, slow_penalty=40, reasonable_tps=8), slowness(tps=9, slow_penalty=40, reasonable_tps=8)
-    (30.0, 0.0)
-    """
-    cdef Policy p = a_policy({"slow_penalty": slow_penalty, "reasonable_tps": reasonable_tps})
-    return fit.slowness(tps, &p)
-
-
-def fit_score(
-    *, int mode, double utilization, double loss=0, double comfortable_utilization=0.9, double comfortable_ram=0.7,
-    double visible_loss=1,
-):
-    """0..100: 100 with headroom on GPUs; less where memory is nearly full, or another pool must help.
-
-    3 points for each percent above the comfortable utilization, 4 for each point of visible loss:
-
-    >>> gpu = CODES["RunMode"]["GPU"]
-    >>> fit_score(mode=gpu, utilization=0.9), fit_score(mode=gpu, utilization=0.5, loss=3)
-    (100.0, 92.0)
-    >>> round(fit_score(mode=CODES["RunMode"]["CPU_ONLY"], utilization=0.8), 9)
-    50.0
-    """
-    cdef Policy p = a_policy({
-        "comfortable_utilization": comfortable_utilization, "comfortable_ram": comfortable_ram,
-        "visible_loss": visible_loss,
-    })
-    return fit.fit_score(mode, utilization, loss, &p)
-
-
-def utility(*, int mode, double utilization, double token_ms, double loss, **policy):
-    """What two candidates of one level are compared by: 0.2 speed + 0.1 fit - loss_weight x loss - slowness.
-
-    By hand: 20 tokens/s against a target of 20 is 50 points of speed; no loss on a half-full GPU is 100 of fit.
-
-    >>> utility(mode=CODES["RunMode"]["GPU"], utilization=0.5, token_ms=50, loss=0, fast_enough_tps=20, reasonable_tps=8,
-    ...     comfortable_utilization=0.9)
-    20.0
-    """
-    cdef Policy p = a_policy(policy)
-    cdef Candidate candidate
-    cdef Job j
-    memset(&candidate, 0, sizeof(Candidate))
-    memset(&j, 0, sizeof(Job))
-    j.loss_factor = 1
-    candidate.mode = mode
-    candidate.utilization = utilization
-    candidate.token_ms = token_ms
-    return fit.judged(candidate, &j, loss, &p).utility
-
-
-# score.pxd
-
-def ability(
-    *, dict coefficients, double params, double year, double sparsity=1, bint thinks=False, bint coder=False,
-    bint vision=False, bint distill=False,
-):
-    """theta, mean 0 and deviation 1 over the models of a use case. Source: fitted on published benchmark scores.
-
-    c0 + c1 L + c2 T + c3 L^2/10 + c4 T^2/2 + c5 S + c6 T L/5 + flags; L = log2(billions), S = log2(total / active),
-    T = year - 2024.5, held at 2.2. An 8 B model of mid-2025: L = 3, T = 1: -1 + 1.5 + 0.25 + 0.9 + 0.25 + 0.6.
-
-    >>> ability(coefficients=dict(c0=-1, size=0.5, date=0.25, size2=1, date2=0.5, size_date=1), params=8e9, year=2025.5)
-    2.5
-    >>> ability(coefficients=dict(sparsity=0.5, reasoning=0.25), params=1e9, year=2024.5, sparsity=4, thinks=True)
-    1.25
-    """
-    cdef Quality q
-    memset(&q, 0, sizeof(Quality))
-    q = filled(q, coefficients, "the quality of a use case")
-    return score.ability(&q, params, year, sparsity, thinks, coder, vision, distill)
-
-
-def pooled(*, double predicted, double own, double weight, double prediction_weight=1):
-    """theta of the prediction and of a model's own scores, by their weights: (n own + k predicted) / (n + k).
-
-    >>> pooled(predicted=1, own=2, weight=3), pooled(predicted=1, own=0, weight=0)
-    (1.75, 1.0)
-    """
-    return score.pooled(predicted, own, weight, prediction_weight)
-
-
-def keep_order(*, double newer, double older, double generation_step=1):
-    """Quality of a newer generation: at least `generation_step` points above the older one of equal size and kind.
-
-    >>> keep_order(newer=70, older=72), keep_order(newer=80, older=72)
-    (73.0, 80.0)
-    """
-    cdef Policy p = a_policy({"generation_step": generation_step})
-    cdef Row new, old
-    memset(&new, 0, sizeof(Row))
-    memset(&old, 0, sizeof(Row))
-    new.quality[0], old.quality[0] = newer, older
-    score.keep_order(&new, &old, &p)
-    return new.quality[0]
-
-
-def quality_score(*, double theta):
-    """Ability on 0..100: 100 / (1 + exp(-0.85 theta)). exp(-0.85 x 2.58492) = 1 / 9.
-
-    >>> quality_score(theta=0), round(quality_score(theta=2.58492), 3)
-    (50.0, 90.0)
-    """
-    return score.quality_score(theta)
-
-
-def context_score(*, double usable, double wanted):
-    """0..100 without a cap: 100 usable / (usable + wanted / 4) tokens; 80 where all that is wanted fits.
-
-    >>> context_score(usable=8192, wanted=8192), context_score(usable=2048, wanted=8192)
-    (80.0, 50.0)
-    """
-    return score.context_score(usable, wanted)
-
-
-def soft_floor(*, double points):
-    """Below 20 the score bends towards 0 instead of being cut there, so that the order is kept: 20 exp((s - 20) / 20).
-
-    >>> soft_floor(points=30), soft_floor(points=20), round(soft_floor(points=0), 4)
-    (30.0, 20.0, 7.3576)
-    """
-    return score.soft_floor(points)
-
-
-def on_task(*, int use_case=GENERAL, int role=GENERATOR, int tuning=INSTRUCT, bint special=False):
-    """1 where an expert would name the model for this use case at all: no base checkpoint, guard, reranker, narrow tool.
-
-    >>> on_task(), on_task(tuning=CODES["Tuning"]["BASE"]), on_task(special=True)
-    (1, 0, 0)
-    >>> on_task(role=CODES["Role"]["EMBEDDER"]), on_task(role=CODES["Role"]["EMBEDDER"], use_case=CODES["UseCase"]["EMBEDDING"])
-    (0, 1)
-    """
-    cdef Row r
-    memset(&r, 0, sizeof(Row))
-    r.role, r.tuning, r.special = role, tuning, special
-    return score.on_task(&r, use_case)
-
-
-def class_factor(
-    *, dict policy, double tps, int use_case=GENERAL, int origin=OFFICIAL, int role=GENERATOR, int tuning=INSTRUCT,
-    bint special=False,
-):
-    """What a score is multiplied by: the rules that come before any weighting. tps: tokens/s.
-
-    >>> factors = dict(community_factor=0.5, off_task_factor=0.25, slow_factor=0.5, slow_tps=3)
-    >>> class_factor(policy=factors, tps=10), class_factor(policy=factors, tps=2.9)
-    (1.0, 0.5)
-    >>> class_factor(policy=factors, tps=10, origin=CODES["Origin"]["COMMUNITY"], special=True)
-    0.125
-    """
-    cdef Policy p = a_policy(policy)
-    cdef Row r
-    memset(&r, 0, sizeof(Row))
-    r.origin, r.role, r.tuning, r.special = origin, role, tuning, special
-    return score.class_factor(&r, use_case, tps, &p)
-
-
-def demerits(*, dict policy, int runtime=LLAMACPP, int origin=OFFICIAL, bint gguf=True):
-    """Points taken off for the trouble of getting the files: a conversion, a copy where the original would do.
-
-    >>> points = {"copy_penalty": 3, "no_gguf_penalty": 5}
-    >>> demerits(policy=points, gguf=False), demerits(policy=points, origin=CODES["Origin"]["QUANTIZED"])
-    (5.0, 3.0)
-    >>> demerits(policy=points, runtime=CODES["Runtime"]["VLLM"], gguf=False)
+    >>> p = dict(ubatch=512, prompt_moe=1, prompt_read=1, prompt_layer_ms=25)
+    >>> round(prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0.5, params=1e9, n_layers=10), 3)
+    990.099
+    >>> prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0, params=1e9)
     0.0
     """
+    cdef Model m = a_model(facts)
+    cdef Rate r = a_rate(bandwidth, 0.5)
     cdef Policy p = a_policy(policy)
-    cdef Row r
-    memset(&r, 0, sizeof(Row))
-    r.origin, r.gguf = origin, gguf
-    return score.demerits(&r, runtime, &p)
-
-
-# verdict.pxd
-
-def verdict(
-    *, double quality, int mode, double utilization, double token_ms, double usable, dict weights, dict policy,
-    double loss=0, bint fits=True,
-):
-    """The score of an official instruct model, and its components, in tenths of a point: weighted, less slowness.
-
-    By hand: quality 60 x 0.5, speed 50 x 0.25 (20 tokens/s against 20), fit 100 x 0.1, context 80 x 0.15.
-
-    >>> found = verdict(quality=60, mode=CODES["RunMode"]["GPU"], utilization=0.5, token_ms=50, usable=8192,
-    ...     weights=dict(quality=0.5, speed=0.25, fit=0.1, context=0.15, target_tps=20, wanted_context=8192),
-    ...     policy=dict(comfortable_utilization=0.9, reasonable_tps=8))
-    >>> found["quality"], found["speed"], found["fit"], found["context"], found["score"]
-    (600, 500, 1000, 800, 645)
-    """
-    cdef Policy p = a_policy(policy)
-    cdef UseCaseWeights w
-    cdef Row r
-    cdef Estimate e
-    memset(&r, 0, sizeof(Row))
-    r.quality[0] = quality
-    r.tuning, r.gguf = INSTRUCT, 1
-    memset(&w, 0, sizeof(UseCaseWeights))
-    memset(&e, 0, sizeof(Estimate))
-    w = filled(w, weights, "a use case")
-    e.usable = usable
-    e.best.fits = fits
-    e.best.mode = mode
-    e.best.utilization = utilization
-    e.best.token_ms = token_ms
-    e.best.loss = loss
-    return verdicts.verdict(&r, &e, &w, 0, &p)
+    r.prompt_ms = prompt_ms
+    return speed.prefill_tps(&m, weights, prompt, depth, &r, &p)

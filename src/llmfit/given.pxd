@@ -1,0 +1,37 @@
+# Named numbers as C structs: what the glass case is given. Nothing at run time needs this file.
+from libc.string cimport memset
+from llmfit.machine cimport Rate
+from llmfit.model cimport Model, complete
+from llmfit.policy cimport Policy
+
+
+cdef inline dict filled(dict fields, dict given, str what):
+    """`fields` with the given values; TypeError for a name that the struct has not."""
+    unknown = given.keys() - fields.keys()
+    if unknown:
+        raise TypeError(f"{what} has no field {', '.join(sorted(unknown))}")
+    return {**fields, **given}
+
+
+cdef inline Model a_model(dict given) except *:
+    """The facts given, and what model.complete derives from them; `active` is `params` where it is not given."""
+    cdef Model m
+    memset(&m, 0, sizeof(Model))
+    m = filled(m, {"active": given.get("params", 0), **given}, "a model")
+    return complete(m)
+
+
+cdef inline Policy a_policy(dict given) except *:
+    cdef Policy p
+    memset(&p, 0, sizeof(Policy))
+    p = filled(p, given, "the policy")
+    return p
+
+
+cdef inline Rate a_rate(double bandwidth, double eta) noexcept:
+    """`eta` for dense models and mixtures alike, in speed class 0."""
+    cdef Rate r
+    memset(&r, 0, sizeof(Rate))
+    r.bandwidth = bandwidth
+    r.eta[0][0] = r.eta[0][1] = eta
+    return r
