@@ -145,6 +145,15 @@ PARAMS = (
         name="max_context", kind="positive", stage="analyse",
         help="Context in tokens to compute memory and speed for; overrides the server's --max-context.",
     ),
+    Param(name="quant", kind="text", stage="analyse", help="Compute every model at this quantization alone."),
+    Param(
+        name="kv_quant", kind="choice", stage="analyse", choices=codes.CACHE_TYPES, default="f16",
+        help="Type of the KV cache.",
+    ),
+    Param(
+        name="concurrency", kind="positive", stage="analyse", default=1, at_most=1024,
+        help="Sessions at once, each of the whole context: memory for all, tokens/s for each.",
+    ),
     Param(name="gpu", kind="text", stage="machine", endpoints=WHATIF, help="What if the GPU were this one (a name)?"),
     Param(
         name="gpu_count", kind="count", stage="machine", endpoints=WHATIF, at_most=64,

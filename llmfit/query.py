@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from llmfit import codes, params
 from llmfit._core import Estimates, Ranking
 from llmfit.catalog import Catalog
-from llmfit.errors import UnknownModel
+from llmfit.errors import BadParam, UnknownModel
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of
 from llmfit.machine import Machine
@@ -95,10 +95,15 @@ class Engine:
         runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
         runtime_code = codes.RUNTIMES.index(runtime) if runtime else -1
         use_case = codes.USE_CASES.index(query.use_case) if query.use_case else -1
-        key = (stamp, context, runtime_code)
+        element_bytes, sessions = ELEMENT_BYTES[query.kv_quant], query.concurrency
+        quants = quant_mask(self.catalog, query.quant) if query.quant is not None else None
+        key = (stamp, context, runtime_code, element_bytes, sessions, quants)
 
         def estimate() -> Estimates:
-            return Estimates(self.catalog.core, host, context=context, runtime=runtime_code)
+            return Estimates(
+                self.catalog.core, host, context=context, n_seq=sessions, element_bytes=element_bytes,
+                runtime=runtime_code, quants=quants,
+            )  # fmt: skip
 
         def rank() -> Ranking:
             return Ranking(self._estimates.get(key, estimate), use_case)
@@ -145,6 +150,18 @@ def emptied(machine: Machine) -> Machine:
     """The machine as if nothing ran on it: all of its memory is free."""
     devices = tuple(replace(device, free_bytes=device.total_bytes) for device in machine.devices)
     return replace(machine, ram_available_bytes=machine.ram_total_bytes, devices=devices)
+
+
+def quant_mask(catalog: Catalog, name: str) -> bytes:
+    """By quantization: 1 where it is called `name`; BadParam with the nearest names where none is."""
+    try:
+        return catalog.quants_called(name)
+    except KeyError:
+        import difflib
+
+        by_key = {label.lower(): label for label in catalog.quant_names}
+        near = ", ".join(by_key[key] for key in difflib.get_close_matches(name.lower(), by_key, n=3, cutoff=0.0))
+        raise BadParam(f'invalid quant value: no such quantization "{name[:40]}"; nearest: {near}') from None
 
 
 @lru_cache(maxsize=256)

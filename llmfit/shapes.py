@@ -138,6 +138,7 @@ class Row(RowFacts, frozen=True, kw_only=True):
     score_components: ScoreComponents
     estimated_tps: float
     estimated_tps_range: tuple[float, float]
+    aggregate_tps: float | msgspec.UnsetType = msgspec.UNSET  # of all sessions, where `concurrency` asks for several
     prefill_tps: float | None
     ttft_ms: float | None
     estimate_confidence: Literal["measured", "high", "medium", "low"]

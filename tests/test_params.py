@@ -59,6 +59,9 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "basis": ({"free": "free", "Total": "total"}, ("used", "all"), "use free|total"),
     "strict": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "max_context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
+    "quant": ({"Q4_K_M": "Q4_K_M", " q8_0 ": "q8_0"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
+    "kv_quant": ({"f16": "f16", "Q8_0": "q8_0", "q4_0": "q4_0"}, ("f32", "q5"), "use f16|q8_0|q4_0"),
+    "concurrency": ({"1": 1, "1024": 1024}, ("0", "1025", *INTEGERS), "use a positive integer up to 1024"),
     "gpu": ({"RTX 4090": "RTX 4090"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "gpu_count": ({"0": 0, "64": 64}, ("65", *INTEGERS), "use a non-negative integer up to 64"),
     "vram_gb": ({"0": 0.0, "24": 24.0, "23.5": 23.5, ".5": 0.5, "24.": 24.0}, NUMBERS,
@@ -136,7 +139,8 @@ def test_given_twice(name: str) -> None:
 @pytest.mark.parametrize("endpoint", DEFAULTS)
 def test_defaults(endpoint: str) -> None:
     query = parse([], endpoint).query
-    others = {"perfect": False, "sort": "score", "runtime": "any", "offset": 0, "basis": "free", "strict": False}
+    others = {"perfect": False, "sort": "score", "runtime": "any", "offset": 0, "basis": "free", "strict": False,
+              "kv_quant": "f16", "concurrency": 1}
     for param in params.at(endpoint):
         wanted = {**others, **DEFAULTS[endpoint]}.get(param.name)
         assert getattr(query, param.name) == wanted, param.name

@@ -355,7 +355,7 @@ cdef class Ranking:
             return 0
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
-            self.scored.h, &c.policy
+            self.scored.h, self.estimates.settings.n_seq, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)

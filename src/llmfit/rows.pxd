@@ -106,7 +106,7 @@ cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
 
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
-    const Machine* h, const Policy* p
+    const Machine* h, double n_seq, const Policy* p
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
@@ -143,7 +143,11 @@ cdef inline void put_row(
     put_fixed(b, hundredths(tps / (1.0 + spread)), 2)
     put(b, b',', 1)
     put_fixed(b, hundredths(tps * (1.0 + spread)), 2)
-    put(b, b'],"prefill_tps":', 16)
+    put(b, b"]", 1)
+    if n_seq > 1:
+        put(b, b',"aggregate_tps":', 17)
+        put_fixed(b, hundredths(tps * n_seq), 2)
+    put(b, b',"prefill_tps":', 15)
     put_optional(b, e.prefill > 0, hundredths(e.prefill), 2)
     put(b, b',"ttft_ms":', 11)
     put_optional(b, e.prefill > 0, hundredths(1000.0 * p.prompt_tokens / e.prefill + e.best.token_ms) if e.prefill > 0 else 0, 2)

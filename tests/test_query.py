@@ -1,0 +1,67 @@
+"""Inputs of every estimate beyond the reference: quant, kv_quant, concurrency; and what a query refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from llmfit import encode
+from llmfit.catalog import Catalog
+from llmfit.errors import BadParam
+from llmfit.machine import Machine
+from llmfit.params import parse
+from llmfit.query import Engine
+from llmfit.shapes import Envelope, Row
+
+
+@pytest.fixture(scope="module")
+def engine(catalog: Catalog, machine_of: Callable[[str], Machine]) -> Engine:
+    return Engine(catalog, machine_of("rtx-4090-24gb"))
+
+
+def rows(engine: Engine, **given: str) -> list[Row]:
+    query = parse(list(given.items()), "models").query
+    return list(msgspec.json.decode(encode.answer(engine.catalog, engine.run(query), query), type=Envelope).models)
+
+
+def one(engine: Engine, name: str = "Qwen/Qwen3-8B", **given: str) -> Row:
+    query = parse([*given.items(), ("exact", "true")], "name", name).query
+    return msgspec.json.decode(encode.answer(engine.catalog, engine.run(query), query), type=Envelope).models[0]
+
+
+@pytest.mark.parametrize("quant", ["Q8_0", "Q4_K_M", "q4_k_s", "Q2_K"])
+def test_every_row_that_runs_is_at_the_asked_quantization(engine: Engine, quant: str) -> None:
+    found = rows(engine, quant=quant, limit="400")
+    assert len(found) == 400
+    assert {(row.best_quant or "").lower() for row in found} == {quant.lower()}
+
+
+def test_a_repository_that_lacks_the_quantization_is_too_tight_and_says_so(engine: Engine) -> None:
+    row = one(engine, "Qwen/Qwen2.5-72B-Instruct-AWQ", quant="Q4_K_M")
+    assert row.fit_level == "too_tight" and any("quantization" in note for note in row.notes), row.notes
+
+
+def test_an_unknown_quantization_names_the_nearest(engine: Engine) -> None:
+    with pytest.raises(BadParam, match=r'^invalid quant value: no such quantization "Q4_K_X"; nearest: .*Q4_K_M'):
+        rows(engine, quant="Q4_K_X")
+
+
+def test_a_quantized_cache_is_smaller_in_proportion(engine: Engine) -> None:
+    given = {"quant": "Q4_K_M", "max_context": "32768"}
+    full, half, quarter = (one(engine, kv_quant=kind, **given) for kind in ("f16", "q8_0", "q4_0"))
+    cache = full.memory_breakdown_gb.kv_cache
+    assert half.memory_breakdown_gb.kv_cache == pytest.approx(cache * 34 / 64, abs=0.002)
+    assert quarter.memory_breakdown_gb.kv_cache == pytest.approx(cache * 18 / 64, abs=0.002)
+    assert quarter.memory_breakdown_gb.weights == full.memory_breakdown_gb.weights
+
+
+def test_sessions_share_the_weights_and_have_a_cache_each(engine: Engine) -> None:
+    alone, four = one(engine, quant="Q4_K_M"), one(engine, quant="Q4_K_M", concurrency="4")
+    assert four.memory_breakdown_gb.weights == alone.memory_breakdown_gb.weights
+    assert four.memory_breakdown_gb.kv_cache == pytest.approx(4 * alone.memory_breakdown_gb.kv_cache, abs=0.005)
+    assert four.estimated_tps < alone.estimated_tps
+    assert four.aggregate_tps == pytest.approx(4 * four.estimated_tps, abs=0.03)
+    assert alone.estimated_tps < four.aggregate_tps < 4 * alone.estimated_tps
+    assert alone.aggregate_tps is msgspec.UNSET
