@@ -15,10 +15,10 @@ RULES = {
     name: rule for module in (_rules, _rules_ranking) for name, rule in vars(module).items()
     if callable(rule) and not name.startswith("_")
 }  # fmt: skip
-# Inline functions that are no rule of their own: parts of one (`judged` is `utility` and `fit_level`, the `add`s are
+# Inline functions that are no rule of their own: parts of one (`judge` is `utility` and `fit_level`, the `add`s are
 # `tensors_of`), comparisons, and `rate_of`, which finds the processor that `spread_of` asks about.
 ADDS = {"add", "add_small", "add_attention", "add_latent", "add_linear", "add_ffn"}
-NOT_SHOWN = {"judged", "better", "tenths", "rate_of"} | ADDS
+NOT_SHOWN = {"judge", "better", "tenths", "rate_of"} | ADDS
 CONCEPTS = ("quant", "model", "tensors", "gguf", "memory", "machine", "speed", "fit", "score", "verdict", "evidence")
 
 

@@ -337,6 +337,8 @@ cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
     for s in range(catalog.n_speed_classes):
         for moe in range(2):
             r.eta[s][moe] = efficiency(rate.eta, rate.bandwidth_gbps, moe, catalog.speed_logits[s], &catalog.columns.policy)
+            r.byte_ms[s][moe] = 1.0 / (r.eta[s][moe] * rate.bandwidth_gbps * 1e6)
+    r.floor_ms = 1.0 / (catalog.columns.policy.roofline_cap * rate.bandwidth_gbps * 1e6)
     r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent
     r.flop_ms = flop_factor * 2.0 / tflops
     r.attention_ms = catalog.columns.policy.attention_flop / tflops

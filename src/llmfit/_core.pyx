@@ -7,7 +7,7 @@ is asked for: use one Ranking from one thread at a time.
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport ceil
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from llmfit._catalog cimport Catalog, Host
 from llmfit.buffer cimport Buffer, reserve
@@ -71,7 +71,7 @@ cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* 
     """The whole catalog on one machine."""
     cdef int i
     for i in range(c.n_shapes):
-        by_shape[i] = estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy)
+        estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
 
 
 cdef class Estimates:
@@ -111,10 +111,12 @@ cdef class Estimates:
             for i in range(catalog.n_quants):
                 if quants[i] and c.quants[i].mix != NULL:
                     self.settings.extra_quant = i
-        self.by_shape = <Estimate*>calloc(c.n_shapes + 1, sizeof(Estimate))
+        self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
-        if not later:
+        if later:  # until fill_all() they are those of no model
+            memset(self.by_shape, 0, (c.n_shapes + 1) * sizeof(Estimate))
+        else:
             with nogil:
                 fill(&catalog.columns, &host.machine, &self.settings, self.by_shape)
 
@@ -355,7 +357,7 @@ cdef class Ranking:
             return 0
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
-            self.scored.h, self.estimates.settings.n_seq, &c.policy
+            self.scored.h, &c.quants[self.scored.by_shape[r.shape].best.quant], self.estimates.settings.n_seq, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)

@@ -115,7 +115,7 @@ cdef class Shape:
             "confidence": confidence_by_spread(
                 spread, known_shape(m) and bandwidth_is_known(&host.machine, &c), &self.catalog.columns.policy
             ),
-            "least_ms": roofline_ms(read, r, &self.catalog.columns.policy),
+            "least_ms": roofline_ms(read, r),
         }
 
     def prefill(self, Host host, int runtime, int quant, double prompt=512, double depth=0, bint on_cpu=False):

@@ -653,9 +653,8 @@ def roofline_ms(*, double bytes, double bandwidth, double roofline_cap):
     >>> roofline_ms(bytes=9e9, bandwidth=1000, roofline_cap=0.9)
     10.0
     """
-    cdef Rate r = a_rate(bandwidth, 0.5)
-    cdef Policy p = a_policy({"roofline_cap": roofline_cap})
-    return speed.roofline_ms(bytes, &r, &p)
+    cdef Rate r = a_rate(bandwidth, 0.5, roofline_cap)
+    return speed.roofline_ms(bytes, &r)
 
 
 def token_bytes(*, double weights, double untied_from=4e9, **facts):

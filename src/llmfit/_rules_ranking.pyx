@@ -11,7 +11,7 @@ cimport llmfit.fit as fit
 cimport llmfit.score as score
 cimport llmfit.verdict as verdicts
 from llmfit.codes cimport *
-from llmfit.estimate cimport Estimate
+from llmfit.estimate cimport Estimate, weigh
 from llmfit.fit cimport Candidate, Job
 from llmfit.given cimport a_model, a_policy, a_rate, filled
 from llmfit.machine cimport Machine, Rate
@@ -44,7 +44,7 @@ def decode_ms(
     5.0
     """
     cdef Model m = a_model(facts)
-    cdef Rate r = a_rate(bandwidth, eta)
+    cdef Rate r = a_rate(bandwidth, eta, policy.get("roofline_cap", 0.95))
     cdef Policy p = a_policy(policy)
     cdef Job j
     r.layer_ms, r.flop_ms, r.attention_ms, r.overlaps = layer_ms, flop_ms, attention_ms, overlaps
@@ -159,7 +159,8 @@ def utility(*, int mode, double utilization, double token_ms, double loss, **pol
     candidate.mode = mode
     candidate.utilization = utilization
     candidate.token_ms = token_ms
-    return fit.judged(candidate, &j, loss, &p).utility
+    fit.judge(&candidate, &j, loss, &p)
+    return candidate.utility
 
 # evidence.pxd
 
@@ -294,10 +295,10 @@ def context_score(*, double usable, double wanted):
 
 
 def soft_floor(*, double points):
-    """Below 20 the score bends towards 0 instead of being cut there, so that the order is kept: 20 exp((s - 20) / 20).
+    """Below 20 the score bends towards 0 instead of being cut there, so that the order is kept: 400 / (40 - s).
 
-    >>> soft_floor(points=30), soft_floor(points=20), round(soft_floor(points=0), 4)
-    (30.0, 20.0, 7.3576)
+    >>> soft_floor(points=30), soft_floor(points=20), soft_floor(points=0)
+    (30.0, 20.0, 10.0)
     """
     return score.soft_floor(points)
 
@@ -383,4 +384,5 @@ def verdict(
     e.best.utilization = utilization
     e.best.token_ms = token_ms
     e.best.loss = loss
+    weigh(&e, &p)
     return verdicts.verdict(&r, &e, &w, 0, &p)

@@ -38,83 +38,68 @@ cdef inline int first_weight(const Model* m, int runtime, const Ladder* ladder) 
     return 1 if runtime == LLAMACPP else 1 + ladder.size[LLAMACPP]
 
 
-cdef inline Candidate try_all(
+cdef inline void try_all(
     const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
-    int mode, int kind, int devices, const Policy* p
+    int mode, int kind, int devices, const Policy* p, Candidate* best
 ) noexcept nogil:
-    """The best candidate of one mode over a ladder: from the first that fits down to the first that is fast enough."""
-    cdef Candidate best, c
+    """Try one mode over a ladder, from the first quantization that fits down to the first that is fast enough.
+
+    `best` becomes the best of what it was and of what is tried.
+    """
+    cdef Candidate c
     cdef int i, q
-    best.fits = 0
     for i in range(n):
         q = ladder[i]
+        c.fits = 0
         if mode == GPU and devices == 1:
-            c = on_one_gpu(h, m, j, weights[i], &quants[q], q, runtime, kind, p)
+            on_one_gpu(h, m, j, weights[i], &quants[q], q, runtime, kind, p, &c)
         elif mode == GPU:
-            c = over_layers(h, m, j, weights[i], &quants[q], q, p)
+            over_layers(h, m, j, weights[i], &quants[q], q, p, &c)
         elif mode == TENSOR_PARALLEL:
-            c = tensor_parallel(h, m, j, weights[i], &quants[q], q, kind, devices, p)
+            tensor_parallel(h, m, j, weights[i], &quants[q], q, kind, devices, p, &c)
         elif mode == MOE_OFFLOAD:
-            c = experts_in_ram(h, m, j, weights[i], &quants[q], q, p)
+            experts_in_ram(h, m, j, weights[i], &quants[q], q, p, &c)
         elif mode == CPU_OFFLOAD:
-            c = layers_in_ram(h, m, j, weights[i], &quants[q], q, p)
+            layers_in_ram(h, m, j, weights[i], &quants[q], q, p, &c)
         else:
-            c = on_cpu(h, m, j, weights[i], &quants[q], q, p)
+            on_cpu(h, m, j, weights[i], &quants[q], q, p, &c)
         if not c.fits:
             continue
         if runtime == MLX and m.own_quant != q and not (m.mlx >> (i + 1)) & 1:
             c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
-        if better(&c, &best):
-            best = c
+        if better(&c, best):
+            best[0] = c
         if c.utilization <= comfortable(mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps:
             break
         if c.loss > p.heavy_loss:
             break
-    return best
 
 
-cdef inline Candidate best_of(
+cdef inline void try_runtime(
     const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
-    const Policy* p
+    const Policy* p, Candidate* best
 ) noexcept nogil:
-    """The best way to run the model under one runtime: GPUs first, system RAM only where they cannot do it perfectly."""
-    cdef Candidate best, c
+    """Every way to run the model under one runtime: GPUs first, system RAM only where they cannot do it perfectly."""
     cdef int k, d
-    best.fits = 0
     for k in range(h.n_kinds):
         if h.gpu[runtime][k].runs:
-            c = try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, k, 1, p)
-            if better(&c, &best):
-                best = c
+            try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, k, 1, p, best)
             if runtime == VLLM:
                 d = 2
                 while d <= h.count[k]:
-                    c = try_all(h, m, j, weights, quants, ladder, n, runtime, TENSOR_PARALLEL, k, d, p)
-                    if better(&c, &best):
-                        best = c
+                    try_all(h, m, j, weights, quants, ladder, n, runtime, TENSOR_PARALLEL, k, d, p, best)
                     d = d * 2
     if runtime != LLAMACPP or (best.fits and best.level == PERFECT):
-        return best
+        return
     if h.n_devices > 1:
-        c = try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, 0, h.n_devices, p)
-        if better(&c, &best):
-            best = c
+        try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, 0, h.n_devices, p, best)
     if h.n_devices and not h.unified and h.gpu[LLAMACPP][h.largest_kind].runs and not (best.fits and best.level == PERFECT):
         if m.is_moe:
-            c = try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p)
-            if better(&c, &best):
-                best = c
+            try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p, best)
         if not best.fits or best.mode != MOE_OFFLOAD or best.level < GOOD:
-            c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p)
-            if better(&c, &best):
-                best = c
+            try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p, best)
     if not best.fits or best.level < GOOD:
-        c = try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p)
-        if h.unified and c.fits:  # the GPU's share of one memory is what the system leaves to a model
-            c.level = MARGINAL
-        if better(&c, &best):
-            best = c
-    return best
+        try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p, best)
 
 
 cdef inline Candidate impossible(const Machine* h, const Job* j, double weights, int quant, int runtime) noexcept nogil:

@@ -7,9 +7,9 @@ from llmfit.gguf cimport MAX_TYPES, BlockType, Mix
 from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
-from llmfit.quant cimport Quant
+from llmfit.quant cimport Quant, size_factor
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, pooled
-from llmfit.speed cimport layer_factor
+from llmfit.speed cimport layer_factor, read_share
 
 cdef enum:
     WEIGHTS = 16            # sizes kept of each shape: own form, GGUF ladder (or MXFP4 alone), MLX ladder
@@ -96,6 +96,8 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.tp_sizes = <unsigned long long>f[46 * n + i]
     m = complete(m)
     m.layer_factor = layer_factor(&m, p)
+    m.read_share = read_share(&m, 1.0, p)
+    m.loss_factor = size_factor(m.params)
     return m
 
 

@@ -1,17 +1,17 @@
 # One model on one machine: the chosen way with all that a row says of it.
 from llmfit.arith cimport high, low
 from llmfit.codes cimport *
-from llmfit.choose cimport Ladder, best_of, choices, first_weight, impossible
-from llmfit.evidence cimport bandwidth_is_known, confidence_by_spread, rate_of, spread_of
-from llmfit.fit cimport Candidate, Job, better
+from llmfit.choose cimport Ladder, choices, first_weight, impossible, try_runtime
+from llmfit.evidence cimport rate_of
+from llmfit.fit cimport Candidate, Job, fit_score, slowness, strained
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport (
     bytes_of, cache_bytes, cache_read_bytes, compute_bytes, expert_bytes, milli_up, resident_compute_bytes, usable_tokens, weights_bytes
 )
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
-from llmfit.quant cimport Quant, size_factor
-from llmfit.speed cimport attention_gflop, expert_share, prefill_tps, read_share
+from llmfit.quant cimport Quant
+from llmfit.speed cimport attention_gflop, expert_share, read_share
 
 cdef struct Settings:
     double context          # tokens; 0: the policy's default
@@ -22,14 +22,15 @@ cdef struct Settings:
     int extra_quant         # a GGUF label outside the ladder among them; -1: none
 
 cdef struct Estimate:
+    # What ranking needs of one model on one machine; what only a row says is in detail.pxd.
     Candidate best
     double cache, compute, overhead     # thousandths of a GiB; with best.weights the parts of best.total
-    double offloaded, disk  # disk: the files to download
+    double offloaded
     double usable           # tokens
-    double prefill          # tokens/s; 0: not known
-    double efficiency, gpu_bandwidth
-    double spread           # 80 % of measurements lie within a factor 1 + spread of the speed
-    int context, confidence, method, blocker
+    double tps              # tokens/s of a session; 0: it cannot run
+    double fit              # fit component, 0..100
+    double minus            # points off the score: too slow, barely fits
+    int context, blocker
 
 
 cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j, const Candidate* c, double experts, const Policy* p) noexcept nogil:
@@ -50,63 +51,46 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     return c.available * r.max_utilization - fixed
 
 
-cdef inline double prompt_tps(const Machine* h, const Model* m, const Candidate* c, const Policy* p) noexcept nogil:
-    """Prompt tokens a second where the candidate lies; work divided between GPU and CPU adds up its times; 0: unknown."""
-    cdef double weights = bytes_of(c.weights)
-    cdef double cpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.cpu, p)
-    cdef double gpu
-    if c.mode == CPU_ONLY:
-        return cpu
-    gpu = prefill_tps(m, weights, p.prompt_tokens, 0, &h.gpu[c.runtime][c.kind], p)
-    if c.mode == TENSOR_PARALLEL:
-        return gpu * c.devices * 0.8
-    if c.mode == GPU or gpu <= 0:
-        return gpu
-    if cpu <= 0:
-        return 0
-    return 1.0 / (c.on_gpu / gpu + (1.0 - c.on_gpu) / cpu)
+cdef inline void weigh(Estimate* e, const Policy* p) noexcept nogil:
+    """What every row of this shape brings into its score: speed, fit, and points off for what is too slow or barely fits."""
+    cdef const Candidate* c = &e.best
+    e.tps, e.fit, e.minus = 0, 0, 0
+    if c.fits:
+        e.tps = 1000.0 / c.token_ms
+        e.fit = fit_score(c.mode, c.utilization, c.loss, p)
+        e.minus = slowness(e.tps, p)
+        if strained(c.mode, c.utilization, c.loss, p) or (c.level == MARGINAL and e.tps >= p.reasonable_tps):
+            e.minus = e.minus + p.marginal_penalty
 
 
-cdef inline Estimate described(
-    const Machine* h, const Model* m, const Job* j, Candidate c, const Quant* q, double context, const Settings* s, const Policy* p
+cdef inline void describe(
+    const Machine* h, const Model* m, const Job* j, const Quant* q, double context, const Settings* s, const Policy* p, Estimate* e
 ) noexcept nogil:
-    """The estimate of the chosen candidate: the parts of its memory, its context, prefill, confidence."""
-    cdef Estimate e
-    cdef const Rate* r = rate_of(h, &c)
+    """Fill in what follows from the chosen candidate: the parts of its memory, its context, what it brings into a score."""
+    cdef const Candidate* c = &e.best
+    cdef const Rate* r = rate_of(h, c)
     cdef int copies = c.devices if c.devices > 1 and c.fits else 1
-    cdef double room = room_for_cache(h, m, j, &c, low(milli_up(expert_bytes(m, q)), c.weights - 1), p)
+    cdef double experts = low(milli_up(expert_bytes(m, q)), c.weights - 1) if c.mode == MOE_OFFLOAD else 0
+    cdef double room = room_for_cache(h, m, j, c, experts, p)
     cdef double window = m.context if m.context else context
     cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
     e.compute = j.cpu_compute if c.mode == CPU_ONLY else j.compute * copies
     e.overhead = r.context * copies
     e.cache = c.total - c.weights - e.compute - e.overhead
     e.offloaded = c.total - c.required
-    e.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
     e.context = <int>context
     e.usable = low(window, high(usable, context)) if c.fits else low(window, high(usable, 0))
-    e.prefill = prompt_tps(h, m, &c, p) if c.fits else 0
-    e.gpu_bandwidth = r.bandwidth if c.devices else 0
-    e.efficiency = r.eta[q.speed_class][m.is_moe]
-    e.spread = spread_of(h, m, &c, p)
-    e.confidence = confidence_by_spread(e.spread, j.known and bandwidth_is_known(h, &c), p)
-    if not r.bandwidth_known:
-        e.method = BACKEND_DEFAULT
-    elif c.mode == CPU_ONLY:
-        e.method = CPU_ROOFLINE
-    else:
-        e.method = OFFLOAD_ROOFLINE if c.mode >= MOE_OFFLOAD else ROOFLINE
     e.blocker = NO_REASON if c.fits else TOO_BIG
-    e.best = c
-    return e
+    weigh(e, p)
 
 
-cdef inline Estimate estimate(
-    const Machine* h, const Model* m, const double* weights, const Quant* quants, const Ladder* ladder, const Settings* s, const Policy* p
+cdef inline void estimate(
+    const Machine* h, const Model* m, const double* weights, const Quant* quants, const Ladder* ladder, const Settings* s,
+    const Policy* p, Estimate* e
 ) noexcept nogil:
     """The best way to run `m` on `h`, or why there is none. `weights`: thousandths of a GiB, laid out as _core says."""
     cdef Job j
-    cdef Candidate best, c
-    cdef Estimate e
+    cdef Candidate* best = &e.best
     cdef int runtime, n, runs, smallest = -1, smallest_runtime = LLAMACPP, smallest_runs = 0, allowed = h.runtimes[m.format]
     cdef const int* quant
     cdef const double* sizes
@@ -120,11 +104,11 @@ cdef inline Estimate estimate(
     j.cpu_compute = milli_up(resident_compute_bytes(m, p.ubatch))
     j.n_seq = s.n_seq
     j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, s.element_bytes)
-    j.read_share = read_share(m, s.n_seq, p)
+    j.read_share = m.read_share if s.n_seq == 1 else read_share(m, s.n_seq, p)
     j.expert_share = expert_share(m, s.n_seq)
     j.factor = m.layer_factor
     j.attention = s.n_seq * attention_gflop(m, 0.5 * context)
-    j.loss_factor = size_factor(m.params)
+    j.loss_factor = m.loss_factor
     j.known = known_shape(m)
     best.fits = 0
     for runtime in range(N_RUNTIMES):
@@ -149,20 +133,18 @@ cdef inline Estimate estimate(
             smallest_runs = runs
         if n == 0 or not runs:
             continue
-        c = best_of(h, m, &j, sizes, quants, quant, n, runtime, p)
-        if better(&c, &best):
-            best = c
+        try_runtime(h, m, &j, sizes, quants, quant, n, runtime, p, best)
     if best.fits:
-        return described(h, m, &j, best, &quants[best.quant], context, s, p)
+        describe(h, m, &j, &quants[best.quant], context, s, p, e)
+        return
     if smallest < 0:  # the requested runtime has no form of this model
         smallest = m.own_quant if m.own_quant >= 0 else ladder.quant[LLAMACPP][ladder.size[LLAMACPP] - 1]
         smallest_weights = weights[0] if m.own_quant >= 0 else weights[ladder.size[LLAMACPP]]
         smallest_runtime = s.runtime if s.runtime >= 0 else LLAMACPP
         allowed = 0
-    best = impossible(h, &j, smallest_weights, smallest, smallest_runtime)
-    e = described(h, m, &j, best, &quants[smallest], context, s, p)
+    best[0] = impossible(h, &j, smallest_weights, smallest, smallest_runtime)
+    describe(h, m, &j, &quants[smallest], context, s, p, e)
     if not (allowed >> smallest_runtime) & 1:
         e.blocker = h.blocker[m.format] if h.blocker[m.format] != NO_REASON else NOT_FOR_RUNTIME
     if wrong:
         e.blocker = WRONG_QUANT
-    return e

@@ -76,8 +76,8 @@ cdef inline double fit_score(int mode, double utilization, double loss, const Po
     return high(s, 0.0)
 
 
-cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const Policy* p) noexcept nogil:
-    """The candidate with its level and its utility: what is compared between candidates of the same model."""
+cdef inline void judge(Candidate* c, const Job* j, double bits_loss, const Policy* p) noexcept nogil:
+    """Fill in the level and the utility of a candidate that fits: what is compared between ways to run the same model."""
     cdef double tps = 1000.0 / c.token_ms
     c.loss = bits_loss * j.loss_factor
     c.fits = 1
@@ -88,7 +88,6 @@ cdef inline Candidate judged(Candidate c, const Job* j, double bits_loss, const 
     )
     if strained(c.mode, c.utilization, c.loss, p):
         c.utility = c.utility - p.marginal_penalty
-    return c
 
 
 cdef inline int better(const Candidate* a, const Candidate* b) noexcept nogil:
@@ -113,4 +112,4 @@ cdef inline double decode_ms(const Model* m, const Job* j, const Rate* r, double
     cdef double work = j.n_seq * m.active * 1e-9 * r.flop_ms + j.attention * cache_share * r.attention_ms
     t = sqrt(t * t + work * work) if r.overlaps else t + work
     t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms
-    return high(t, roofline_ms(weights_read, r, p))
+    return high(t, roofline_ms(weights_read, r))

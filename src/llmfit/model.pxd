@@ -36,6 +36,8 @@ cdef struct Model:
     double state_bytes      # recurrent state of one sequence
     double attention_full, attention_window     # attention work of one token, FLOP per token in the cache
     double layer_factor     # a_layer of the decode formula (speed.pxd)
+    double read_share       # of all weights, read for one token of one sequence (speed.pxd)
+    double loss_factor      # how much more than an 8 B model it loses to a quantization (quant.pxd)
     double embedding_params     # vocab x hidden
     double prompt_params        # active parameters that work on every prompt token: no embedding, no output
     double expert_params        # routed experts, all of them

@@ -3,6 +3,7 @@ from llmfit.arith cimport down, high, low, up
 from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
+from llmfit.evidence cimport rate_of
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
@@ -103,7 +104,7 @@ cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* 
     if not known_shape(m):
         put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown else NOTE_CACHE_BOUND, &first, e, m, 0)
     if e.best.fits:
-        if e.method == BACKEND_DEFAULT:
+        if not rate_of(h, &e.best).bandwidth_known:
             put_note(b, w, NOTE_BANDWIDTH_UNKNOWN, &first, e, m, 0)
         if e.best.loss > p.heavy_loss:
             put_note(b, w, NOTE_HEAVY_QUANT, &first, e, m, 0)

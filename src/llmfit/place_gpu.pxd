@@ -1,7 +1,7 @@
 # The ways a model can lie wholly on accelerators. All memory in thousandths of a GiB.
 from llmfit.arith cimport high, up
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, decode_ms, judged
+from llmfit.fit cimport Candidate, Job, decode_ms, judge
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport bytes_of
 from llmfit.model cimport Model
@@ -9,11 +9,10 @@ from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 
 
-cdef inline Candidate on_one_gpu(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int runtime, int kind, const Policy* p
+cdef inline void on_one_gpu(
+    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int runtime, int kind, const Policy* p, Candidate* c
 ) noexcept nogil:
     """The whole model on the freest device of one kind."""
-    cdef Candidate c
     cdef const Rate* r = &h.gpu[runtime][kind]
     c.fits = 0
     c.weights = weights
@@ -22,7 +21,7 @@ cdef inline Candidate on_one_gpu(
     c.available = h.capacity[h.first[kind]]
     c.utilization = c.total / high(c.available, 1.0)
     if c.utilization > r.max_utilization:
-        return c
+        return
     c.mode = GPU
     c.runtime = runtime
     c.quant = quant
@@ -30,14 +29,13 @@ cdef inline Candidate on_one_gpu(
     c.devices = 1
     c.on_gpu = 1.0
     c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share, 1.0, q.speed_class, p)
-    return judged(c, j, q.loss, p)
+    judge(c, j, q.loss, p)
 
 
-cdef inline Candidate over_layers(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p
+cdef inline void over_layers(
+    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p, Candidate* c
 ) noexcept nogil:
     """llama.cpp over all GPUs: whole layers on each, in proportion to what is free; one after another for a token."""
-    cdef Candidate c
     cdef double room = 0, ms = 0, share, need = weights + j.cache, weights_read, own
     cdef int i, n = 0
     cdef const Rate* r
@@ -48,10 +46,10 @@ cdef inline Candidate over_layers(
             room = room + own
             n = n + 1
     if n < 2 or m.n_layers < n:
-        return c
+        return
     # a layer cannot be cut: leave half a layer of room on each device
     if need * (1.0 + 0.5 * n / m.n_layers) + n > room:
-        return c
+        return
     weights_read = bytes_of(weights) * j.read_share
     c.total = need
     for i in range(h.n_devices):
@@ -73,21 +71,20 @@ cdef inline Candidate over_layers(
     c.devices = n
     c.on_gpu = 1.0
     c.token_ms = ms + p.fixed_ms + 0.05 * (n - 1)
-    return judged(c, j, q.loss, p)
+    judge(c, j, q.loss, p)
 
 
-cdef inline Candidate tensor_parallel(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int kind, int n, const Policy* p
+cdef inline void tensor_parallel(
+    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int kind, int n, const Policy* p, Candidate* c
 ) noexcept nogil:
     """vLLM over `n` equal devices: weights and cache divided, buffers repeated; the cache of MLA is not divided."""
-    cdef Candidate c
     cdef const Rate* r = &h.gpu[VLLM][kind]
     cdef int heads = 1 if (m.attention == MLA or m.attention == HYBRID_LINEAR_MLA) else (m.n_kv_heads if m.n_kv_heads else 1)
     cdef double cut = n if heads >= n else heads
     cdef double each
     c.fits = 0
     if n > h.count[kind] or not (m.tp_sizes >> n) & 1:
-        return c
+        return
     each = up(weights / n) + up(j.cache / cut) + j.compute + r.context
     c.weights = up(weights / n) * n
     c.available = h.capacity[h.first[kind] + n - 1] * n
@@ -95,7 +92,7 @@ cdef inline Candidate tensor_parallel(
     c.required = c.total
     c.utilization = c.total / high(c.available, 1.0)
     if c.utilization > r.max_utilization:
-        return c
+        return
     c.mode = TENSOR_PARALLEL
     c.runtime = VLLM
     c.quant = quant
@@ -103,4 +100,4 @@ cdef inline Candidate tensor_parallel(
     c.devices = n
     c.on_gpu = 1.0
     c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share / n, 1.0 / cut, q.speed_class, p) + m.n_layers * r.tp_layer_ms
-    return judged(c, j, q.loss, p)
+    judge(c, j, q.loss, p)

@@ -2,11 +2,13 @@
 from llmfit.arith cimport down, high
 from llmfit.buffer cimport Buffer, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
+from llmfit.detail cimport Detail, detail_of
 from llmfit.estimate cimport Estimate
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model
 from llmfit.notes cimport RowText, Wire, hundredths, put_notes, tps_hundredths, utilization_tenths
 from llmfit.policy cimport Policy
+from llmfit.quant cimport Quant
 from llmfit.score cimport Row
 from llmfit.verdict cimport Verdict, tenths
 
@@ -106,11 +108,12 @@ cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
 
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
-    const Machine* h, double n_seq, const Policy* p
+    const Machine* h, const Quant* q, double n_seq, const Policy* p
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
-    cdef double spread = e.spread
+    cdef Detail d = detail_of(h, m, e, q, p)
+    cdef double spread = d.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY
     put_text(b, t.facts)
     put(b, b',"usable_context":', 18)
@@ -148,21 +151,21 @@ cdef inline void put_row(
         put(b, b',"aggregate_tps":', 17)
         put_fixed(b, hundredths(tps * n_seq), 2)
     put(b, b',"prefill_tps":', 15)
-    put_optional(b, e.prefill > 0, hundredths(e.prefill), 2)
+    put_optional(b, d.prefill > 0, hundredths(d.prefill), 2)
     put(b, b',"ttft_ms":', 11)
-    put_optional(b, e.prefill > 0, hundredths(1000.0 * p.prompt_tokens / e.prefill + e.best.token_ms) if e.prefill > 0 else 0, 2)
+    put_optional(b, d.prefill > 0, hundredths(1000.0 * p.prompt_tokens / d.prefill + e.best.token_ms) if d.prefill > 0 else 0, 2)
     put(b, b',"estimate_confidence":', 23)
-    put_text(b, w.confidences[e.confidence])
+    put_text(b, w.confidences[d.confidence])
     put(b, b',"estimate_confidence_label":', 29)
-    put_text(b, w.confidence_labels[e.confidence])
+    put_text(b, w.confidence_labels[d.confidence])
     put(b, b',"estimate_basis":{"method":', 28)
-    put_text(b, w.methods[e.method])
+    put_text(b, w.methods[d.method])
     put(b, b',"gpu_bandwidth_gbps":', 22)
-    put_optional(b, on_gpu and h.gpu[e.best.runtime][e.best.kind].bandwidth_known, tenths(e.gpu_bandwidth), 1)
+    put_optional(b, on_gpu and h.gpu[e.best.runtime][e.best.kind].bandwidth_known, tenths(d.gpu_bandwidth), 1)
     put(b, b',"ddr_bandwidth_gbps":', 22)
     put_optional(b, e.best.mode >= MOE_OFFLOAD and h.cpu.bandwidth_known, tenths(h.cpu.bandwidth), 1)
     put(b, b',"efficiency":', 14)
-    put_optional(b, e.best.fits, <long long>down(e.efficiency * 1000.0 + 0.5), 3)
+    put_optional(b, e.best.fits, <long long>down(d.efficiency * 1000.0 + 0.5), 3)
     put(b, b',"assumed_context":', 19)
     put_int(b, e.context)
     put(b, b',"local_calibration":null},"measured_tps":null,"runtime":', 57)
@@ -184,7 +187,7 @@ cdef inline void put_row(
     put(b, b',"utilization_pct":', 19)
     put_fixed(b, utilization_tenths(e), 1)
     put(b, b',"disk_size_gb":', 16)
-    put_fixed(b, <long long>e.disk, 3)
+    put_fixed(b, <long long>d.disk, 3)
     put(b, b',"memory_breakdown_gb":{"weights":', 34)
     put_fixed(b, <long long>e.best.weights, 3)
     put(b, b',"kv_cache":', 12)

@@ -61,8 +61,8 @@ cdef inline double context_score(double usable, double wanted) noexcept nogil:
 
 
 cdef inline double soft_floor(double score) noexcept nogil:
-    """Below 20 the score bends towards 0 instead of being cut there, so that the order is kept."""
-    return score if score >= 20.0 else 20.0 * exp((score - 20.0) / 20.0)
+    """Below 20 the score bends towards 0 (400 / (40 - score)) instead of being cut there, so that the order is kept."""
+    return score if score >= 20.0 else 400.0 / (40.0 - score)
 
 
 cdef inline int on_task(const Row* r, int use_case) noexcept nogil:

@@ -33,12 +33,12 @@ cdef inline double attention_gflop(const Model* m, double tokens) noexcept nogil
 
 cdef inline double read_ms(double bytes, const Rate* r, int speed_class, int is_moe) noexcept nogil:
     """Milliseconds to read `bytes` of weights: bytes / (eta BW)."""
-    return bytes / (r.eta[speed_class][is_moe] * r.bandwidth * 1e6)
+    return bytes * r.byte_ms[speed_class][is_moe]
 
 
-cdef inline double roofline_ms(double bytes, const Rate* r, const Policy* p) noexcept nogil:
+cdef inline double roofline_ms(double bytes, const Rate* r) noexcept nogil:
     """The least a token can take, ms: bytes / (0.95 BW)."""
-    return bytes / (p.roofline_cap * r.bandwidth * 1e6)
+    return bytes * r.floor_ms
 
 
 cdef inline double expert_share(const Model* m, double n_seq) noexcept nogil:
