@@ -20,6 +20,7 @@ from types import FrameType
 import uvloop
 from sanic import Sanic
 
+from llmfit._core import keep_freed_memory
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
 from llmfit.server.app import Settings, create_app
@@ -59,6 +60,7 @@ def work(settings: Settings, sock: socket.socket, board: Board, observer: bool) 
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_SECONDS)
+    keep_freed_memory()
     app, routes = create_app(settings)
     if observer and settings.observe:
         threading.Thread(target=observe, args=(settings, board), daemon=True, name="observer").start()
