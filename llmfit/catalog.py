@@ -88,6 +88,23 @@ class Catalog:
         """All quantizations, as the core numbers them."""
         return self._packed.quants
 
+    def rows_naming(self, names: set[str]) -> list[int]:
+        """The rows whose id, GGUF repository, known copy or ollama tag is one of the names."""
+        if not names:
+            return []
+        import bisect
+
+        text, ends = bytes(self._packed.row_json), self._packed.row_json_ends.cast("I").tolist()
+        found = set()
+        for name in names:
+            quoted = msgspec.json.encode(name)
+            for key in (b'"name":', b'"repo":', b'"ollama_name":'):
+                at = text.find(key + quoted)
+                while at >= 0:
+                    found.add(bisect.bisect_right(ends, at))
+                    at = text.find(key + quoted, at + 1)
+        return sorted(found)
+
     def quants_called(self, label: str) -> bytes:
         """By quantization: 1 where it is called `label` (in any case); KeyError where none is. For Estimates."""
         mask = bytes(quant.name.lower() == label.lower() for quant in self._packed.quants)

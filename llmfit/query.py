@@ -7,6 +7,7 @@ kept. Everything else is a selection over it.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -22,6 +23,7 @@ from llmfit.catalog import Catalog
 from llmfit.errors import BadParam, UnknownModel
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of
+from llmfit.installed import installed_names
 from llmfit.machine import Machine
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
@@ -69,6 +71,8 @@ class Engine:
         self.catalog = catalog
         self.machine = machine
         self.max_context = max_context
+        home = os.path.expanduser("~")
+        catalog.core.mark_installed(catalog.rows_naming(installed_names(os.environ, home)))
         self._machines: Recent[tuple[Machine, Any, str]] = Recent(KEPT_HOSTS)
         self._estimates: Recent[Estimates] = Recent(KEPT_RANKINGS)
         self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS)

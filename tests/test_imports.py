@@ -20,7 +20,7 @@ KERNEL_LAYERS = (
     "_catalog", "given", "_core _estimator _rules _rules_ranking",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes machine", "tables records", "checks evidence corrections",
+    "__init__ codes errors shapes machine installed", "tables records", "checks evidence corrections",
     "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
     "catalog", "hardware", "host params", "estimator", "query", "encode", "server", "cli",
 )  # fmt: skip

@@ -276,6 +276,16 @@ cdef class Catalog:
                     out[i] += contains(text.data, text.size, needle.data, needle.size)
         return bytes(counts)
 
+    def mark_installed(self, list indices):
+        """Say in these rows that the model lies in a local store; in no other."""
+        cdef int i
+        for i in range(self.columns.n_rows):
+            self.columns.rows[i].installed = 0
+        for index in indices:
+            if not 0 <= index < self.columns.n_rows:
+                raise IndexError(index)
+            self.columns.rows[<int>index].installed = 1
+
     def index_of(self, str name):
         """The row whose id is `name`, ignoring case; -1 if there is none."""
         cdef const Columns* c = &self.columns

@@ -372,7 +372,7 @@ cdef class Ranking:
         t.facts = piece(&c.facts, i)
         t.id = piece(&c.ids, i)
         t.gguf = piece(&c.gguf, i)
-        t.installed = 0
+        t.installed = r.installed
         if not reserve(&self.arena, row_room(&t, self.scored.h)):
             return 0
         put_row(

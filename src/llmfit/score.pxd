@@ -18,6 +18,7 @@ cdef struct Row:
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
     int special             # made for one narrow task or field
+    int installed           # found in a local runtime's store
     int older               # row of the older generation of equal size; -1: none
     int scored              # bit u: it (or its base) has published scores that tell of use case u
 
