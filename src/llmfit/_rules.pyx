@@ -657,21 +657,6 @@ def roofline_ms(*, double bytes, double bandwidth, double roofline_cap):
     return speed.roofline_ms(bytes, &r)
 
 
-def token_bytes(*, double weights, double untied_from=4e9, **facts):
-    """Bytes of `weights` (all, as loaded) that are read for one token: the active share.
-
-    Larger dense models do not read their untied input embedding. A 10 B model with V h = 1 B reads nine tenths:
-
-    >>> token_bytes(weights=20e9, params=10e9, vocab=250000, hidden=4000)
-    18000000000.0
-    >>> token_bytes(weights=20e9, params=10e9, active=1e9, is_moe=1)
-    2000000000.0
-    """
-    cdef Model m = a_model(facts)
-    cdef Policy p = a_policy({"untied_from": untied_from})
-    return speed.token_bytes(&m, weights, &p)
-
-
 def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
     """Share of all weights that a step for `n_seq` sequences reads: the active ones, without an untied input embedding.
 

@@ -8,7 +8,6 @@ from llmfit.machine cimport Machine
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.score cimport Row
-from llmfit.verdict cimport Verdict
 
 cdef enum:
     MAX_PIECES = 128
@@ -56,7 +55,7 @@ cdef inline long long hundredths(double x) noexcept nogil:
 
 
 cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:
-    return hundredths(1000.0 / e.best.token_ms) if e.best.fits else 0
+    return hundredths(e.tps)
 
 
 cdef inline long long utilization_tenths(const Estimate* e) noexcept nogil:
@@ -89,7 +88,6 @@ cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const 
 cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* m, const Estimate* e, const Machine* h, const Policy* p) noexcept nogil:
     """Why the row is as it is, in the order in which a reader asks: can it run, where, on what assumptions."""
     cdef int first = 1
-    cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
     cdef double missing = high(e.best.total - h.gpu_total - (0 if h.unified else h.ram), e.best.total - high(h.gpu_total, h.ram) if h.unified else 1)
     if e.blocker != NO_REASON:
         put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, e, m, high(missing, 1))
@@ -110,7 +108,7 @@ cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* 
             put_note(b, w, NOTE_HEAVY_QUANT, &first, e, m, 0)
         if e.best.utilization > p.good_utilization:
             put_note(b, w, NOTE_TIGHT_MEMORY, &first, e, m, 0)
-        if tps < p.reasonable_tps:
+        if e.tps < p.reasonable_tps:
             put_note(b, w, NOTE_SLOW, &first, e, m, 0)
         if e.best.runtime == LLAMACPP and not r.gguf:
             put_note(b, w, NOTE_CONVERT, &first, e, m, 0)

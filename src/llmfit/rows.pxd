@@ -111,7 +111,7 @@ cdef inline void put_row(
     const Machine* h, const Quant* q, double n_seq, const Policy* p
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
-    cdef double tps = 1000.0 / e.best.token_ms if e.best.fits else 0
+    cdef double tps = e.tps
     cdef Detail d = detail_of(h, m, e, q, p)
     cdef double spread = d.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY

@@ -5,7 +5,6 @@ from llmfit.codes cimport *
 from llmfit.machine cimport Rate
 from llmfit.model cimport SINGLE_BLOCKS, Model
 from llmfit.policy cimport Policy
-from llmfit.quant cimport Quant
 
 
 cdef inline double layer_factor(const Model* m, const Policy* p) noexcept nogil:
@@ -61,11 +60,6 @@ cdef inline double read_share(const Model* m, double n_seq, const Policy* p) noe
     if n_seq > 1 and m.active_expert_params > 0:
         share = share + (m.expert_params * expert_share(m, n_seq) - m.active_expert_params) / m.params
     return low(1.0, high(share, 0.01))
-
-
-cdef inline double token_bytes(const Model* m, double weights, const Policy* p) noexcept nogil:
-    """Bytes of weights read for one token of one sequence. `weights`: bytes of all weights as loaded."""
-    return weights * read_share(m, 1.0, p)
 
 
 cdef inline double prefill_tps(const Model* m, double weights, double prompt, double depth, const Rate* r, const Policy* p) noexcept nogil:
