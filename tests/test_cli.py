@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -120,6 +122,26 @@ def test_flags_do_what_the_parameters_do() -> None:
     assert all(row.effective_context_length <= 4096 for row in answer.models)
     shown = {"use_case": "coding", "min_fit": "good", "sort": "tps", "limit": 5, "distinct": True, "max_context": 4096}
     assert answer.filters.items() >= shown.items()
+
+
+def test_csv_of_fit() -> None:
+    shown = msgspec.json.decode(good("fit", "--json", "-n", "4", *RIG), type=Answer).models
+    lines = list(csv.DictReader(io.StringIO(good("--csv", "fit", "-n", "4", *RIG))))
+    assert [line["name"] for line in lines] == [row.name for row in shown]
+    for line, row in zip(lines, shown, strict=True):
+        assert float(line["memory_breakdown_gb.kv_cache"]) == row.memory_breakdown_gb.kv_cache
+        assert line["capabilities"] == " ".join(row.capabilities)
+        assert line["is_moe"] == ("true" if row.is_moe else "false")
+
+
+@pytest.mark.parametrize("arguments", [("system",), ("info", MODEL)], ids=" ".join)
+def test_csv_of_one_thing(arguments: tuple[str, ...]) -> None:
+    lines = list(csv.DictReader(io.StringIO(good(*arguments, "--csv", *RIG))))
+    assert len(lines) == 1 and all(value is not None for value in lines[0].values())
+
+
+def test_one_form_at_a_time() -> None:
+    assert refused("--json", "fit", "--csv") == "invalid output: use --json or --csv, not both"
 
 
 def test_a_switch_takes_false_too() -> None:

@@ -20,7 +20,7 @@ KERNEL_LAYERS = (
     "_catalog", "given", "_core _estimator _rules _rules_ranking",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes machine installed", "tables records", "checks evidence corrections",
+    "__init__ codes errors shapes sheet machine installed", "tables records", "checks evidence corrections",
     "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
     "catalog", "hardware", "host params", "estimator", "query", "encode", "server", "cli",
 )  # fmt: skip
@@ -82,7 +82,7 @@ def test_no_cycles(folder: str) -> None:
 def test_cli_imports_server_only_inside_serve() -> None:
     for path in (PACKAGE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text())
-        serve = {id(child) for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "serve"
+        serve = {id(child) for node in tree.body if isinstance(node, ast.FunctionDef) and path.stem == "serve"
                  for child in ast.walk(node)}  # fmt: skip
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llmfit.server"):
@@ -131,7 +131,7 @@ def test_the_check_would_notice() -> None:
 
 
 def test_nothing_needs_the_glass_case() -> None:
-    everything = "import llmfit.cli.commands, llmfit.server.workers, llmfit.query, llmfit.encode, llmfit.pack"
+    everything = "import llmfit.cli.group, llmfit.server.workers, llmfit.query, llmfit.encode, llmfit.pack"
     assert "llmfit._rules" not in loaded(everything)
     for path in PACKAGE.rglob("*.py"):
         assert "_rules" not in path.read_text(), path

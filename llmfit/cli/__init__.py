@@ -10,7 +10,7 @@ def main() -> None:
     from llmfit.errors import BadParam, LlmfitError
 
     try:
-        from llmfit.cli.commands import cli
+        from llmfit.cli.group import cli
 
         status = cli(standalone_mode=True)
     except BadParam as error:

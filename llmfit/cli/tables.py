@@ -1,7 +1,8 @@
-"""Answers as tables for a terminal. rich does the work; it is imported only when something is shown."""
+"""Answers, given as JSON, as tables for a terminal. rich does the work; it is imported only when something is shown."""
 
 from __future__ import annotations
 
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +32,8 @@ def level(row: Row) -> str:
     return f"[{LEVEL_STYLES[row.fit_level]}]{row.fit_label}[/]"
 
 
-def show_system(answer: SystemAnswer) -> None:
+def show_system(body: bytes) -> None:
+    answer = msgspec.json.decode(body, type=SystemAnswer)
     system = answer.system
     rows = [
         ("Node", f"{answer.node.name} ({answer.node.os})"),
@@ -49,7 +51,8 @@ def show_system(answer: SystemAnswer) -> None:
     console().print(facts(rows))
 
 
-def show_rows(answer: Envelope) -> None:
+def show_rows(body: bytes) -> None:
+    answer = msgspec.json.decode(body, type=Envelope)
     out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
     table.add_column("Model", overflow="ellipsis", no_wrap=True, ratio=1)
@@ -67,8 +70,8 @@ def show_rows(answer: Envelope) -> None:
     out.print(table)
 
 
-def show_model(answer: Envelope) -> None:
-    row = answer.models[0]
+def show_model(body: bytes) -> None:
+    row = msgspec.json.decode(body, type=Envelope).models[0]
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [

@@ -1,0 +1,101 @@
+"""What commands share. Flags of parameters come from the parameter table: same names, same values, same error texts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from llmfit import params
+from llmfit.errors import BadParam
+from llmfit.params import Param
+
+FLAGLESS = {"name", "exact"}
+
+
+def flags(endpoint: str, stages: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """One option for every parameter of the endpoint (of these stages, if any are named)."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for param in reversed(params.at(endpoint)):
+            if param.name not in FLAGLESS and (not stages or param.stage in stages):
+                command = option(param)(command)
+        return command
+
+    return add
+
+
+def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``--min-fit VALUE``; a switch for a boolean, which also takes ``=false``."""
+    names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]
+    names += [f"-{name}" for name in param.aliases if len(name) == 1]
+    more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
+    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B"}
+    meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
+    return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)
+
+
+def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None = None) -> Any:
+    """The Query of the flags; BadParam with the same text that HTTP gives."""
+    pairs = [(key, value) for key, values in given.items() for value in values]
+    return params.parse(pairs, endpoint, name).query
+
+
+def engine_for(max_context: int | None = None) -> Any:
+    """The engine over this machine."""
+    from llmfit import catalog
+    from llmfit.hardware import detect
+    from llmfit.query import Engine
+
+    opened = catalog.default()
+    return Engine(opened, detect(opened.tables), max_context)
+
+
+def formats(command: Callable[..., None]) -> Callable[..., None]:
+    """``--json`` and ``--csv``, before or behind the command's name; it gets ``form``: json, csv or table."""
+
+    @functools.wraps(command)
+    @click.pass_context
+    def chosen(context: click.Context, /, as_json: bool, as_csv: bool, **given: Any) -> None:
+        outer = context.find_root().params
+        as_json, as_csv = as_json or outer.get("as_json", False), as_csv or outer.get("as_csv", False)
+        if as_json and as_csv:
+            raise BadParam("invalid output: use --json or --csv, not both")
+        command(form="json" if as_json else "csv" if as_csv else "table", **given)
+
+    return format_flags(chosen)
+
+
+def format_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The two flags."""
+    as_csv = click.option("--csv", "as_csv", is_flag=True, help="Answer with a sheet: a header and one line for each.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Answer with the same JSON as the HTTP API.")
+    return as_json(as_csv(command))
+
+
+def put(form: str, body: bytes, rows: str, show: str) -> None:
+    """Print an answer, given as JSON: as it is, as a sheet of what lies under the key `rows`, or as a table by the
+    function of :mod:`llmfit.cli.tables` called `show`.
+    """
+    if form == "json":
+        click.echo(body)
+    elif form == "csv":
+        import msgspec
+
+        from llmfit.sheet import sheet
+
+        found = msgspec.json.decode(body)[rows]
+        click.echo(sheet(found if isinstance(found, list) else [found]), nl=False)
+    else:
+        from llmfit.cli import tables
+
+        getattr(tables, show)(body)
+
+
+def whole(name: str, text: str, least: int, most: int) -> int:
+    """An integer flag within bounds; BadParam in the style of the parameters."""
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise BadParam(f"invalid {name} value: use an integer from {least} to {most}")
+    return int(text)

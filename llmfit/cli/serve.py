@@ -1,0 +1,44 @@
+"""``llmfit serve``: the HTTP API."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from llmfit import params
+from llmfit.cli.common import flags, query_of, whole
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default="8787", show_default=True, metavar="N", help="TCP port to listen on.")
+@click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket (mode 0660) instead of TCP.")
+@click.option("--workers", default="1", show_default=True, metavar="N", help="Worker processes.")
+@click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
+@flags("system")
+def command(
+    host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None, **given: tuple[str, ...]
+) -> None:
+    """Serve the HTTP API until SIGTERM."""
+    query = query_of("system", given)
+    context = params.value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
+    settings: dict[str, Any] = {
+        "host": host,
+        "port": whole("port", port, 0, 65535),
+        "unix_socket": os.path.abspath(unix_socket) if unix_socket is not None else None,
+        "workers": whole("workers", workers, 1, 64),
+        "max_context": context,
+    }
+    from llmfit import catalog
+    from llmfit.hardware import WhatIf, apply_whatif, detect
+    from llmfit.hardware.steady import steady
+
+    whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+    tables = catalog.default().tables
+    machine = apply_whatif(steady(detect(tables)), whatif, tables)
+    from llmfit.server.app import Settings
+    from llmfit.server.workers import serve as run
+
+    run(Settings(machine=machine, whatif=whatif, **settings))

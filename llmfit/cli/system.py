@@ -1,0 +1,19 @@
+"""``llmfit system``: the machine as it is seen."""
+
+from __future__ import annotations
+
+import click
+
+from llmfit.cli.common import engine_for, flags, formats, put, query_of
+
+
+@click.command("system")
+@flags("system")
+@formats
+def command(form: str, **given: tuple[str, ...]) -> None:
+    """Show this machine as llmfit sees it."""
+    from llmfit.encode import encode, node, system_of
+    from llmfit.shapes import SystemAnswer
+
+    machine = engine_for().machine_for(query_of("system", given))[0]
+    put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "show_system")
