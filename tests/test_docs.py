@@ -35,6 +35,45 @@ def test_the_parameter_table_of_the_api_page_is_the_parameter_table() -> None:
     assert parameter_table() in (DOCS / "api.md").read_text(encoding="utf-8")
 
 
+def options_module() -> str:
+    """llmfit/options.py: the parameters as types."""
+    lines = [
+        '"""The parameters as types, for editors and type checkers: written from the parameter table by',
+        '`python tests/test_docs.py`, and nothing at run time needs it."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from collections.abc import Sequence",
+        "from typing import Literal, TypedDict",
+    ]
+    for name, base, what, chosen in (
+        ("Machines", "TypedDict, total=False", "Facts of a machine.", params.at("system")),
+        ("Options", "Machines, total=False", "What a ranking depends on.",
+         [param for param in params.at("fit") if "system" not in param.endpoints]),
+    ):  # fmt: skip
+        lines += ["", "", f"class {name}({base}):", f'    """{what}"""', ""]
+        for param in chosen:
+            if param.stage == "parse":  # always strict
+                continue
+            lines += [f"    {param.name}: {TYPES.get(param.kind) or literal(param)} | None", f'    """{param.help}"""']
+    return "\n".join(lines) + "\n"
+
+
+TYPES = {
+    "bool": "bool", "count": "int", "positive": "int", "number": "float", "amount": "float", "text": "str",
+    "date": "str", "words": "str | Sequence[str]",
+}  # fmt: skip
+
+
+def literal(param: params.Param) -> str:
+    line = ", ".join(f'"{value}"' for value in dict.fromkeys((*param.choices, *param.hidden_choices)))
+    return f"Literal[{line}]"
+
+
+def test_the_types_of_options_are_those_of_the_parameter_table() -> None:
+    assert (DOCS.parent / "llmfit" / "options.py").read_text(encoding="utf-8") == options_module()
+
+
 def test_every_page_that_the_readme_names_exists() -> None:
     root = DOCS.parent
     named = re.findall(r"\]\(([\w/.-]+)\)", (root / "README.md").read_text(encoding="utf-8"))
@@ -45,4 +84,5 @@ if __name__ == "__main__":
     page = DOCS / "api.md"
     text = page.read_text(encoding="utf-8")
     table = re.compile(r"\| parameter \| takes.*?(?=\n\n)", re.DOTALL)
+    (DOCS.parent / "llmfit" / "options.py").write_text(options_module(), encoding="utf-8")
     page.write_text(table.sub(lambda _: parameter_table(), text), encoding="utf-8")

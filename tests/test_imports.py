@@ -22,7 +22,7 @@ KERNEL_LAYERS = (
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "tables records", "checks evidence corrections",
     "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
-    "catalog", "hardware", "host params", "estimator", "query", "encode", "server", "cli",
+    "catalog", "hardware", "host params", "estimator", "query", "encode", "options", "api", "server", "cli",
 )  # fmt: skip
 HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")
 

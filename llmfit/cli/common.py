@@ -43,16 +43,6 @@ def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None 
     return params.parse(pairs, endpoint, name).query
 
 
-def engine_for(max_context: int | None = None) -> Any:
-    """The engine over this machine."""
-    from llmfit import catalog
-    from llmfit.hardware import detect
-    from llmfit.query import Engine
-
-    opened = catalog.default()
-    return Engine(opened, detect(opened.tables), max_context)
-
-
 def formats(command: Callable[..., None]) -> Callable[..., None]:
     """``--json`` and ``--csv``, before or behind the command's name; it gets ``form``: json, csv or table."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import engine_for, flags, formats, put, query_of
+from llmfit.cli.common import flags, formats, put, query_of
 
 
 @click.command("fit")
@@ -12,8 +12,6 @@ from llmfit.cli.common import engine_for, flags, formats, put, query_of
 @formats
 def command(form: str, **given: tuple[str, ...]) -> None:
     """Rank the models that fit this machine, or one described by --gpu, --ram-gb and the like."""
-    from llmfit.encode import answer
+    from llmfit import api
 
-    query = query_of("fit", given)
-    engine = engine_for()
-    put(form, answer(engine.catalog, engine.run(query), query), "models", "show_rows")
+    put(form, api.ask(api.detect(), query_of("fit", given)).json, "models", "show_rows")

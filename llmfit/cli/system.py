@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import engine_for, flags, formats, put, query_of
+from llmfit.cli.common import flags, formats, put, query_of
 
 
 @click.command("system")
@@ -12,8 +12,9 @@ from llmfit.cli.common import engine_for, flags, formats, put, query_of
 @formats
 def command(form: str, **given: tuple[str, ...]) -> None:
     """Show this machine as llmfit sees it."""
+    from llmfit import api
     from llmfit.encode import encode, node, system_of
     from llmfit.shapes import SystemAnswer
 
-    machine = engine_for().machine_for(query_of("system", given))[0]
+    machine = api.changed(api.detect(), query_of("system", given))
     put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "show_system")

@@ -1,0 +1,193 @@
+"""llmfit from Python: what is this machine, what fits it, how well, and what would it take.
+
+>>> import llmfit
+>>> rig = llmfit.describe(gpu="RTX 4090", ram_gb=64, cpu_cores=16, ram_bandwidth_gbps=80)
+>>> best = llmfit.rank(rig, use_case="coding", limit=3)
+>>> len(best), best.total > 100, best[0].fit_level
+(3, True, 'perfect')
+>>> row = llmfit.estimate("Qwen/Qwen3-8B", rig, quant="Q4_K_M", max_context=16384)
+>>> row.run_mode, row.best_quant, row.total_memory_gb < 8
+('gpu', 'Q4_K_M', True)
+
+Options are the parameters of the HTTP API, by the same names and with the same defaults (docs/api.md). A bad one raises
+:class:`llmfit.BadParam` with the text that HTTP gives. ``*_gb`` are GiB, ``*_gbps`` GB/s, speeds tokens/s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, overload
+
+from llmfit import params
+from llmfit.errors import BadParam, UnknownModel
+from llmfit.machine import Machine
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from llmfit.options import Machines, Options
+    from llmfit.query import Engine
+    from llmfit.shapes import Envelope, Row, System
+
+
+class Answer(Sequence["Row"]):
+    """Rows of an answer, best first, and what stands beside them. A table where it is shown in a notebook."""
+
+    def __init__(self, json: bytes) -> None:
+        self.json = json  # the bytes that HTTP would send
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """All that HTTP would send, as structs."""
+        import msgspec
+
+        from llmfit.shapes import Envelope
+
+        return msgspec.json.decode(self.json, type=Envelope)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self.envelope.models
+
+    @property
+    def system(self) -> System:
+        """The machine that the rows are for."""
+        return self.envelope.system
+
+    @property
+    def total(self) -> int:
+        """How many models passed, of which these are the first."""
+        return self.envelope.total_models
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.envelope.warnings
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries: ``pandas.DataFrame(answer.to_dicts())``."""
+        import msgspec
+
+        found: list[dict[str, Any]] = msgspec.json.decode(self.json)["models"]
+        return found
+
+    def to_csv(self) -> str:
+        """The rows as a sheet with a header line."""
+        from llmfit.sheet import sheet
+
+        return sheet(self.to_dicts())
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, at: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self)} of {self.total} models", *("  ".join(cells) for cells in self._cells())]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        heads = "".join(f"<th>{name}</th>" for name in ("model", "score", "fit", "tok/s", "quant", "GiB", "mode"))
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in self._cells()
+        )
+        caption = f"{len(self)} of {self.total} models"
+        return f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cells(self) -> Iterator[tuple[str, ...]]:
+        for row in self.rows:
+            yield (
+                row.name, f"{row.score:.1f}", row.fit_label, f"{row.estimated_tps:.1f}", row.best_quant or "",
+                f"{row.total_memory_gb:.1f}", row.run_mode_label,
+            )  # fmt: skip
+
+
+def detect() -> Machine:
+    """This machine: what probes find out. What could not be read is None, with a warning in ``warnings``."""
+    from llmfit import catalog, hardware
+
+    return hardware.detect(catalog.default().tables)
+
+
+def describe(base: Machine | None = None, **facts: Unpack[Machines]) -> Machine:
+    """``base`` (this machine unless given) with other facts: ``describe(gpu="2x RTX 3090", ram_gb=128)``."""
+    return changed(base or detect(), _query("system", facts))
+
+
+def rank(machine: Machine | None = None, **options: Unpack[Options]) -> Answer:
+    """The models that fit, best first: 20 unless ``limit`` says otherwise."""
+    return ask(machine or detect(), _query("fit", options))
+
+
+def rank_many(machines: Iterable[Machine], **options: Unpack[Options]) -> Iterator[Answer]:
+    """:func:`rank` for one machine after the other, each when it is asked for."""
+    query = _query("fit", options)
+    return (ask(machine, query) for machine in machines)
+
+
+def estimate(model: str, machine: Machine | None = None, **options: Unpack[Options]) -> Row:
+    """One model's row, whether it fits or not; UnknownModel where no model, or several, have that in their id."""
+    return the_one(machine or detect(), _query("name", {**options, "include_too_tight": True}, model))[0]
+
+
+def changed(machine: Machine, query: Any) -> Machine:
+    """The machine with the what-ifs of a Query."""
+    found: Machine = _engine(machine).machine_for(query)[0]
+    return found
+
+
+def ask(machine: Machine, query: Any) -> Answer:
+    """The answer to a Query."""
+    from llmfit.encode import answer
+
+    engine = _engine(machine)
+    return Answer(answer(engine.catalog, engine.run(query), query))
+
+
+def the_one(machine: Machine, query: Any) -> Answer:
+    """The answer with the one row that the query's name means; UnknownModel where it means none or several."""
+    from msgspec.structs import replace
+
+    from llmfit.encode import answer
+
+    engine = _engine(machine)
+    page = engine.run(query)
+    if page.total != 1 and engine.named(query) < 0:
+        names = [row["name"] for row in Answer(answer(engine.catalog, page, query)).to_dicts()[:3]]
+        hint = f"; {page.total} contain it, among them {', '.join(names)}" if names else ""
+        raise UnknownModel(f"no model with the id '{query.name}' in the catalog{hint}")
+    page = replace(page, total=1, indices=page.indices[:1])
+    return Answer(answer(engine.catalog, page, query))
+
+
+@lru_cache(maxsize=8)
+def _engine(machine: Machine) -> Engine:
+    from llmfit import catalog
+    from llmfit.query import Engine
+
+    return Engine(catalog.default(), machine)
+
+
+def _query(endpoint: str, options: Any, name: str | None = None) -> Any:
+    """The Query of Python values; BadParam also for a name that is no parameter."""
+    pairs = [(key, _text(value)) for key, value in options.items() if value is not None]
+    parsed = params.parse(pairs, endpoint, name)
+    if parsed.warnings:
+        raise BadParam(parsed.warnings[0].removesuffix(": ignored"))
+    return parsed.query
+
+
+def _text(value: object) -> str:
+    """A Python value as it would stand in a URL."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12f}".rstrip("0").rstrip(".")
+    return str(value) if isinstance(value, str | int) else ",".join(map(str, value))  # type: ignore[call-overload]
