@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llmfit.tables import Tables
 
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
-NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing")
+NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing", "newer")
 
 
 class Catalog:

@@ -84,6 +84,18 @@ def predecessors(models: list[records.Model]) -> dict[str, int]:
     return found
 
 
+def successors(models: list[records.Model], older: dict[str, int]) -> dict[str, int]:
+    """By id: the place of the newest generation that stands before it, from :func:`predecessors`."""
+    place = {model.id: at for at, model in enumerate(models)}
+    newer = {models[old].id: place[new] for new, old in older.items()}
+    newest = {}
+    for name, at in newer.items():
+        while models[at].id in newer:
+            at = newer[models[at].id]
+        newest[name] = at
+    return newest
+
+
 class Reader:
     """Evidence of each model of the catalog, from the tables of abilities and effects."""
 
@@ -96,6 +108,7 @@ class Reader:
         self.copies = Counter(model.base_id for model in models if model.base_id)
         self.packed = Counter(model.id.split("/")[0] for model in models if model.origin == "quantized")
         self.older = predecessors(models)
+        self.newer = successors(models, self.older)
 
     def proof(self, model: records.Model) -> float:
         """1 for a model with scores of its own; else what the list, its use and its line tell."""

@@ -22,7 +22,7 @@ from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import Copy, GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, read_csv
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # Columns of the two matrices, in the order in which _core.pyx reads them.
 SHAPE_COLUMNS = (
@@ -36,7 +36,8 @@ SHAPE_COLUMNS = (
 # The bits of `layout`, in the order of model.pxd.
 LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
-GGUF_PREFERENCE = ("unsloth", "bartowski", "ggml-org", "mradermacher")
+GGUF_PREFERENCE = ("unsloth", "bartowski", "mradermacher", "ggml-org")
+MXFP4_PREFERENCE = ("ggml-org", "unsloth")  # who keeps the experts as they were published
 
 
 Form = tuple[str, float, bool]
@@ -76,6 +77,8 @@ class Packed(msgspec.Struct, frozen=True):
     id_ends: memoryview
     gguf: memoryview  # the preferred GGUF repository of every row, or nothing
     gguf_ends: memoryview
+    mlx: memoryview  # the known MLX copies of every row: a repository for each step of the ladder, a NUL behind each
+    mlx_ends: memoryview
     providers: list[str]
     licenses: list[str]
     quants: list[FixedQuant]
@@ -282,8 +285,7 @@ def mlx_forms(model: records.Model, copies: tuple[Copy, ...], ladder: list[recor
     """Bit 0: it may be converted to MLX; bit 1 + i: a copy of step i of the MLX ladder is known."""
     if model.format != "bf16":
         return 0
-    chosen = sorted((quant for quant in ladder if quant.ladder > 0), key=lambda quant: quant.ladder)
-    steps = [quant.name for quant in chosen if quant.runtime == "mlx"]
+    steps = mlx_steps(ladder)
     return 1 | sum(2 << steps.index(name) for name in {copy.quant for copy in copies} & set(steps))
 
 
@@ -320,8 +322,22 @@ def shape_row(
 
 def preferred_gguf(model: records.Model) -> str:
     """The repository that a command names, of the known ones."""
-    order = {owner: place for place, owner in enumerate(GGUF_PREFERENCE)}
-    return min(model.gguf_repos, key=lambda repo: order.get(repo.split("/")[0], len(order)), default="")
+    preference = MXFP4_PREFERENCE if gguf_forms(model) == 2 else GGUF_PREFERENCE
+    order = {owner: place for place, owner in enumerate(preference)}
+    own = model.id if model.format == "gguf" else ""
+    return own or min(model.gguf_repos, key=lambda repo: order.get(repo.split("/")[0], len(order)), default="")
+
+
+def mlx_steps(ladder: list[records.Quant]) -> list[str]:
+    """The labels of the MLX ladder, best first."""
+    chosen = sorted((quant for quant in ladder if quant.ladder > 0), key=lambda quant: quant.ladder)
+    return [quant.name for quant in chosen if quant.runtime == "mlx"]
+
+
+def mlx_repos(copies: tuple[Copy, ...], steps: list[str]) -> str:
+    """The copy to pull for each step of the MLX ladder, a NUL behind each; nothing where there is none at all."""
+    first = {copy.quant: copy.repo for copy in reversed(copies) if copy.runtime == "mlx"}
+    return "".join(f"{first.get(step, '')}\0" for step in steps) if first else ""
 
 
 def pack(source: Path) -> bytes:
@@ -358,6 +374,8 @@ def pack(source: Path) -> bytes:
     search, search_ends = blob([search_text(model).encode() for model in models])
     ids, id_ends = blob([model.id.encode() for model in models])
     gguf, gguf_ends = blob([preferred_gguf(model).encode() for model in models])
+    steps = mlx_steps(ladder)
+    mlx_names, mlx_ends = blob([mlx_repos(copies.get(m.id, ()), steps).encode() for m in models])
     indices = [
         [
             quant_index[quant.name, 0.0, True]
@@ -375,6 +393,7 @@ def pack(source: Path) -> bytes:
         n_shapes=len(shapes), n_rows=len(models), shapes=column_major(list(shapes), SHAPE_COLUMNS),
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
         search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends,
+        mlx=mlx_names, mlx_ends=mlx_ends,
         providers=list(to_rows.providers), licenses=list(to_rows.licenses), quants=list(quants.values()),
         ladders=indices,
         mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,

@@ -13,7 +13,7 @@ ROW_COLUMNS = (
     "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
     "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
     "context_length", "special", "proof", "older",
-    *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES),
+    *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES), "newer",
 )  # fmt: skip
 
 
@@ -60,4 +60,5 @@ class Rows:
             self.name_rank[model.id], model.context_length or 0, "special" in {*model.flags, *like.flags},
             0.0 if personal else facts.proof * self.known.trust(model, like),
             -1 if personal else self.known.older.get(like.id, -1), *facts.effects, *facts.own, *facts.weights,
+            self.known.newer.get(like.id, -1),
         )  # fmt: skip

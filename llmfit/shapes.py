@@ -77,6 +77,13 @@ class Copy(Struct, frozen=True):
     quant: str
 
 
+class Download(Struct, frozen=True):
+    """What to pull for the chosen runtime and quantization; `files`: a pattern in any case, null for all of them."""
+
+    repo: str
+    files: str | None
+
+
 class RowFacts(Struct, frozen=True, kw_only=True):
     """The part of a row that depends on the model alone; encoded when the catalog is packed."""
 
@@ -148,6 +155,7 @@ class Row(RowFacts, frozen=True, kw_only=True):
     runtime: Literal["llamacpp", "mlx", "vllm"]
     runtime_label: str
     best_quant: str | None
+    download: Download | None
     memory_required_gb: float
     memory_available_gb: float
     moe_offloaded_gb: float | None

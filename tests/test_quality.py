@@ -128,6 +128,15 @@ def test_a_newer_generation_of_equal_size_is_better(
     assert len(pairs) > 100 and not wrong
 
 
+def test_the_newest_generation_supersedes_all_before_it(models: dict[str, records.Model]) -> None:
+    listed = list(models.values())
+    newer = evidence.successors(listed, evidence.predecessors(listed))
+    names = {old: listed[at].id for old, at in newer.items()}
+    assert names["Qwen/Qwen3-8B"] == "Qwen/Qwen3.5-9B"
+    assert names["OpenGVLab/InternVL2_5-8B"] == names["OpenGVLab/InternVL3-8B-Instruct"]  # through the one between
+    assert not set(names.values()) & set(names), "what supersedes is itself superseded"
+
+
 @pytest.mark.parametrize(
     ("name", "line", "version"),
     [

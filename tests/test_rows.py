@@ -154,13 +154,42 @@ def test_commands(simulated: Simulated) -> None:
         own = row.name.rpartition("/")[2]
         files = {f"{source.repo}:{row.best_quant}" for source in row.gguf_sources}
         if row.runtime == "llamacpp":
-            files = files or {f"{own}-{row.best_quant}.gguf"}
+            files = files or {f"{own}-{row.best_quant}.gguf", f"{row.name}:{row.best_quant}"}
         else:
-            files = {row.name} if row.runtime == "vllm" else {row.name, f"{own}-{row.best_quant}"}
+            copies = {copy.repo for copy in row.copies if (copy.runtime, copy.quant) == ("mlx", row.best_quant)}
+            files = {row.name} if row.runtime == "vllm" else copies or {row.name, f"{own}-{row.best_quant}"}
         words = shlex.split(command)
         return row.run_mode in ("gpu", "cpu_only") and TOOLS[row.runtime] in words[0] and not files.isdisjoint(words)
 
     hold(simulated, check)
+
+
+def test_downloads(simulated: Simulated) -> None:
+    """The repository, the runtime and the quantization agree; where no repository is known a note says so."""
+    convert = {codes.NOTES["convert"], codes.NOTES["convert_mlx"]}
+
+    def check(row: Row, _: System) -> object:
+        gguf = {source.repo for source in row.gguf_sources}
+        copies = {copy.repo for copy in row.copies if (copy.runtime, copy.quant) == (row.runtime, row.best_quant)}
+        if row.fit_level == "too_tight":
+            return row.download is None
+        if row.download is None:
+            return not gguf and not copies and not convert.isdisjoint(row.notes)
+        known = {"llamacpp": gguf, "mlx": copies, "vllm": set()}[row.runtime] or {row.name}
+        files = f"*{row.best_quant}*" if row.runtime == "llamacpp" else None
+        return row.download.repo in known and row.download.files == files and convert.isdisjoint(row.notes)
+
+    hold(simulated, check, tight=True)
+
+
+def test_every_other_reason_has_a_note(simulated: Simulated) -> None:
+    """What is passed over says why: narrow, a base checkpoint, off the task, unproven, superseded."""
+    said = {note for row in simulated.rows for note in row.notes}
+    assert {codes.NOTES[name] for name in ("narrow", "base_checkpoint", "off_task", "unproven")} <= said
+    by_name = {row.name: row for row in simulated.rows}
+    assert "superseded by a newer model of equal size: Qwen/Qwen3.5-9B" in by_name["Qwen/Qwen3-8B"].notes
+    newest = by_name["Qwen/Qwen3.5-9B"].notes
+    assert not any(note.startswith("superseded") or note == codes.NOTES["unproven"] for note in newest)
 
 
 def test_scores(simulated: Simulated) -> None:

@@ -215,6 +215,7 @@ cdef class Catalog:
         self.columns.search = self._strings(packed.search, packed.search_ends.cast("I"))
         self.columns.ids = self._strings(packed.ids, packed.id_ends.cast("I"))
         self.columns.gguf = self._strings(packed.gguf, packed.gguf_ends.cast("I"))
+        self.columns.mlx = self._strings(packed.mlx, packed.mlx_ends.cast("I"))
         return 0
 
     cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *:

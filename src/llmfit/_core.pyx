@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from llmfit._catalog cimport Catalog, Host
 from llmfit.buffer cimport Buffer, reserve
 from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, piece
+from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
 from llmfit.estimate cimport Estimate, Settings, estimate
 from llmfit.machine cimport Machine
 from llmfit.match cimport Match, matches
@@ -372,6 +372,10 @@ cdef class Ranking:
         t.facts = piece(&c.facts, i)
         t.id = piece(&c.ids, i)
         t.gguf = piece(&c.gguf, i)
+        t.mlx = mlx_copy(c, i, self.scored.by_shape[r.shape].best.quant)
+        t.newer = t.id
+        if r.newer >= 0:
+            t.newer = piece(&c.ids, r.newer)
         t.installed = r.installed
         if not reserve(&self.arena, row_room(&t, self.scored.h)):
             return 0

@@ -66,6 +66,16 @@ def comfortable(*, int mode, double comfortable_utilization=0.9, double comforta
     return fit.comfortable(mode, &p)
 
 
+def crowded(*, int mode, double good_utilization=0.96, double good_ram=0.78):
+    """The share of a pool above which a model barely fits: less of system RAM, which other programs need too.
+
+    >>> crowded(mode=CODES["RunMode"]["GPU"]), crowded(mode=CODES["RunMode"]["CPU_ONLY"])
+    (0.96, 0.78)
+    """
+    cdef Policy p = a_policy({"good_utilization": good_utilization, "good_ram": good_ram})
+    return fit.crowded(mode, &p)
+
+
 def strained(*, int mode, double utilization, double loss=0, **policy):
     """1 where a model barely fits, or only with heavy quantization; system RAM is shared with other programs.
 

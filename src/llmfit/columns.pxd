@@ -31,7 +31,7 @@ cdef struct Columns:
     UseCaseWeights use_cases[N_USE_CASES]
     Wire wire
     unsigned char label_order[N_USE_CASES]  # alphabetical place of each category label
-    Strings facts, search, ids, gguf
+    Strings facts, search, ids, gguf, mlx   # mlx: a copy's repository for each step of the MLX ladder, a NUL behind each
 
 
 cdef inline Text piece(const Strings* s, int i) noexcept nogil:
@@ -40,6 +40,22 @@ cdef inline Text piece(const Strings* s, int i) noexcept nogil:
     cdef unsigned int start = s.ends[i - 1] if i else 0
     t.data = s.data + start
     t.size = s.ends[i] - start
+    return t
+
+
+cdef inline Text mlx_copy(const Columns* c, int row, int quant) noexcept nogil:
+    """The known MLX copy of an original at a quantization; empty: none."""
+    cdef Text t = piece(&c.mlx, row)
+    cdef int step = 0
+    cdef Py_ssize_t i, start = 0
+    for i in range(t.size):
+        if t.data[i] == 0:
+            if c.ladder.quant[MLX][step] == quant:
+                t.data, t.size = t.data + start, i - start
+                return t
+            step = step + 1
+            start = i + 1
+    t.size = 0
     return t
 
 
@@ -121,6 +137,7 @@ cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
     r.special = <int>f[21 * n + i]
     r.proof = f[22 * n + i]
     r.older = <int>f[23 * n + i]
+    r.newer = <int>f[42 * n + i]
     r.scored = 0
     for u in range(N_USE_CASES):
         r.scored = r.scored | ((1 if f[(36 + u) * n + i] > 0 else 0) << u)

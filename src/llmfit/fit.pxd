@@ -33,9 +33,14 @@ cdef inline double comfortable(int mode, const Policy* p) noexcept nogil:
     return p.comfortable_ram if mode >= MOE_OFFLOAD else p.comfortable_utilization
 
 
+cdef inline double crowded(int mode, const Policy* p) noexcept nogil:
+    """The share of a pool above which a model barely fits. System RAM is shared with other programs."""
+    return p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization
+
+
 cdef inline int strained(int mode, double utilization, double loss, const Policy* p) noexcept nogil:
-    """1 where a model barely fits, or only with heavy quantization. System RAM is shared with other programs."""
-    return loss > p.heavy_loss or utilization > (p.good_ram if mode >= MOE_OFFLOAD else p.good_utilization)
+    """1 where a model barely fits, or only with heavy quantization."""
+    return loss > p.heavy_loss or utilization > crowded(mode, p)
 
 
 cdef inline int fit_level(int mode, double utilization, double tps, double loss, int known, const Policy* p) noexcept nogil:

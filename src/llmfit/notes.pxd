@@ -4,10 +4,11 @@ from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
 from llmfit.evidence cimport rate_of
+from llmfit.fit cimport crowded
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
-from llmfit.score cimport Row
+from llmfit.score cimport Row, on_task
 
 cdef enum:
     MAX_PIECES = 128
@@ -15,12 +16,13 @@ cdef enum:
 cdef enum:  # NoteId
     NOTE_CONTEXT_CAPPED, NOTE_WINDOW_UNKNOWN, NOTE_SHAPE_UNKNOWN, NOTE_CACHE_BOUND, NOTE_SPLIT_LAYERS
     NOTE_TENSOR_PARALLEL, NOTE_EXPERTS_IN_RAM, NOTE_LAYERS_IN_RAM, NOTE_CPU_ONLY, NOTE_BANDWIDTH_UNKNOWN
-    NOTE_HEAVY_QUANT, NOTE_TIGHT_MEMORY, NOTE_SLOW, NOTE_CONVERT, NOTE_EMBEDDING, NOTE_ENCODER_DECODER, NOTE_COMMUNITY
+    NOTE_HEAVY_QUANT, NOTE_TIGHT_MEMORY, NOTE_SLOW, NOTE_CONVERT, NOTE_CONVERT_MLX, NOTE_EMBEDDING
+    NOTE_ENCODER_DECODER, NOTE_COMMUNITY, NOTE_BASE_CHECKPOINT, NOTE_NARROW, NOTE_OFF_TASK, NOTE_UNPROVEN, NOTE_SUPERSEDED
     NOTE_TOO_BIG, NOTE_NEEDS_NVIDIA, NOTE_NEEDS_VLLM_GPU, NOTE_NEEDS_APPLE, NOTE_NEEDS_EXLLAMA, NOTE_NEEDS_ONNX
     NOTE_NOT_FOR_RUNTIME, NOTE_WRONG_QUANT, N_NOTES
 
 cdef enum:  # NoteField
-    FIELD_NONE, FIELD_CONTEXT, FIELD_WINDOW, FIELD_DEVICES, FIELD_OFFLOADED, FIELD_MISSING
+    FIELD_NONE, FIELD_CONTEXT, FIELD_WINDOW, FIELD_DEVICES, FIELD_OFFLOADED, FIELD_MISSING, FIELD_NEWER
 
 cdef struct Piece:
     Text text               # literal text, then the value of `field`
@@ -47,6 +49,8 @@ cdef struct RowText:
     Text facts              # its constant part, from the opening brace on
     Text id
     Text gguf               # preferred GGUF repository; empty: none known
+    Text mlx                # known MLX copy at the chosen quantization; empty: none
+    Text newer              # id of the newest generation of equal size; empty: none is newer
     int installed
 
 
@@ -62,7 +66,16 @@ cdef inline long long utilization_tenths(const Estimate* e) noexcept nogil:
     return <long long>down(low(e.best.utilization, 1e6) * 1000.0 + 0.5)
 
 
-cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const Estimate* e, const Model* m, double missing) noexcept nogil:
+cdef inline Text repository(const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
+    """Where the files of the chosen runtime and quantization are; empty: no repository is known to hold them."""
+    if e.best.runtime == LLAMACPP:
+        return t.gguf
+    return t.mlx if e.best.runtime == MLX and m.format != F_MLX else t.id
+
+
+cdef inline void put_note(
+    Buffer* b, const Wire* w, int note, int* first, const RowText* t, const Estimate* e, const Model* m, double missing
+) noexcept nogil:
     """One note with its values filled in."""
     cdef int i, field
     if not first[0]:
@@ -82,39 +95,54 @@ cdef inline void put_note(Buffer* b, const Wire* w, int note, int* first, const 
             put_fixed(b, <long long>up(e.offloaded / 100.0), 1)
         elif field == FIELD_MISSING:
             put_fixed(b, <long long>up(missing / 100.0), 1)
+        elif field == FIELD_NEWER:
+            put_text(b, t.newer)
     put(b, b'"', 1)
 
 
-cdef inline void put_notes(Buffer* b, const Wire* w, const Row* r, const Model* m, const Estimate* e, const Machine* h, const Policy* p) noexcept nogil:
+cdef inline void put_notes(
+    Buffer* b, const Wire* w, const RowText* t, const Row* r, int use_case, const Model* m, const Estimate* e, const Machine* h,
+    const Policy* p
+) noexcept nogil:
     """Why the row is as it is, in the order in which a reader asks: can it run, where, on what assumptions."""
     cdef int first = 1
     cdef double missing = high(e.best.total - h.gpu_total - (0 if h.unified else h.ram), e.best.total - high(h.gpu_total, h.ram) if h.unified else 1)
     if e.blocker != NO_REASON:
-        put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, e, m, high(missing, 1))
+        put_note(b, w, NOTE_TOO_BIG + e.blocker - 1, &first, t, e, m, high(missing, 1))
     elif e.best.mode == GPU and e.best.devices > 1:
-        put_note(b, w, NOTE_SPLIT_LAYERS, &first, e, m, 0)
+        put_note(b, w, NOTE_SPLIT_LAYERS, &first, t, e, m, 0)
     elif e.best.mode > GPU:
-        put_note(b, w, NOTE_TENSOR_PARALLEL + e.best.mode - 1, &first, e, m, 0)
+        put_note(b, w, NOTE_TENSOR_PARALLEL + e.best.mode - 1, &first, t, e, m, 0)
     if m.context == 0:
-        put_note(b, w, NOTE_WINDOW_UNKNOWN, &first, e, m, 0)
+        put_note(b, w, NOTE_WINDOW_UNKNOWN, &first, t, e, m, 0)
     elif e.context < m.context:
-        put_note(b, w, NOTE_CONTEXT_CAPPED, &first, e, m, 0)
+        put_note(b, w, NOTE_CONTEXT_CAPPED, &first, t, e, m, 0)
     if not known_shape(m):
-        put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown else NOTE_CACHE_BOUND, &first, e, m, 0)
+        put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown else NOTE_CACHE_BOUND, &first, t, e, m, 0)
     if e.best.fits:
         if not rate_of(h, &e.best).bandwidth_known:
-            put_note(b, w, NOTE_BANDWIDTH_UNKNOWN, &first, e, m, 0)
+            put_note(b, w, NOTE_BANDWIDTH_UNKNOWN, &first, t, e, m, 0)
         if e.best.loss > p.heavy_loss:
-            put_note(b, w, NOTE_HEAVY_QUANT, &first, e, m, 0)
-        if e.best.utilization > p.good_utilization:
-            put_note(b, w, NOTE_TIGHT_MEMORY, &first, e, m, 0)
+            put_note(b, w, NOTE_HEAVY_QUANT, &first, t, e, m, 0)
+        if e.best.utilization > crowded(e.best.mode, p):
+            put_note(b, w, NOTE_TIGHT_MEMORY, &first, t, e, m, 0)
         if e.tps < p.reasonable_tps:
-            put_note(b, w, NOTE_SLOW, &first, e, m, 0)
-        if e.best.runtime == LLAMACPP and not r.gguf:
-            put_note(b, w, NOTE_CONVERT, &first, e, m, 0)
+            put_note(b, w, NOTE_SLOW, &first, t, e, m, 0)
+        if repository(t, m, e).size == 0:
+            put_note(b, w, NOTE_CONVERT_MLX if e.best.runtime == MLX else NOTE_CONVERT, &first, t, e, m, 0)
     if r.role == EMBEDDER:
-        put_note(b, w, NOTE_EMBEDDING, &first, e, m, 0)
+        put_note(b, w, NOTE_EMBEDDING, &first, t, e, m, 0)
     if m.attention == ENCODER_DECODER:
-        put_note(b, w, NOTE_ENCODER_DECODER, &first, e, m, 0)
+        put_note(b, w, NOTE_ENCODER_DECODER, &first, t, e, m, 0)
     if r.origin == COMMUNITY:
-        put_note(b, w, NOTE_COMMUNITY, &first, e, m, 0)
+        put_note(b, w, NOTE_COMMUNITY, &first, t, e, m, 0)
+    elif not r.scored >> use_case & 1:
+        put_note(b, w, NOTE_UNPROVEN, &first, t, e, m, 0)
+    if r.special:
+        put_note(b, w, NOTE_NARROW, &first, t, e, m, 0)
+    elif r.tuning == BASE and r.role == GENERATOR:
+        put_note(b, w, NOTE_BASE_CHECKPOINT, &first, t, e, m, 0)
+    elif not on_task(r, use_case):
+        put_note(b, w, NOTE_OFF_TASK, &first, t, e, m, 0)
+    if r.newer >= 0:
+        put_note(b, w, NOTE_SUPERSEDED, &first, t, e, m, 0)

@@ -1,12 +1,12 @@
 # One row of an answer as JSON, in the order of shapes.Row; tests hold the two equal.
 from llmfit.arith cimport down, high
-from llmfit.buffer cimport Buffer, put, put_fixed, put_int, put_text
+from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.detail cimport Detail, detail_of
 from llmfit.estimate cimport Estimate
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model
-from llmfit.notes cimport RowText, Wire, hundredths, put_notes, tps_hundredths, utilization_tenths
+from llmfit.notes cimport RowText, Wire, hundredths, put_notes, repository, tps_hundredths, utilization_tenths
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 from llmfit.score cimport Row
@@ -84,13 +84,29 @@ cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const M
         put(b, b'"', 1)
     else:
         put(b, b'"mlx_lm.benchmark --model ', 26)
-        if m.format == F_MLX:
-            put_text(b, t.id)
+        if repository(t, m, e).size:
+            put_text(b, repository(t, m, e))
         else:
             put_own_name(b, t)
             put(b, b"-", 1)
             put_text(b, w.quants[e.best.quant])
         put(b, b' -p 512 -g 128"', 15)
+
+
+cdef inline void put_download(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
+    """The repository to pull and which of its files; null where none is known or the model cannot run."""
+    cdef Text repo = repository(t, m, e)
+    if not e.best.fits or repo.size == 0:
+        put(b, b"null", 4)
+        return
+    put(b, b'{"repo":"', 9)
+    put_text(b, repo)
+    if e.best.runtime == LLAMACPP:
+        put(b, b'","files":"*', 12)
+        put_text(b, w.quants[e.best.quant])
+        put(b, b'*"}', 3)
+    else:
+        put(b, b'","files":null}', 15)
 
 
 cdef inline void put_optional(Buffer* b, int known, long long value, int decimals) noexcept nogil:
@@ -103,7 +119,7 @@ cdef inline void put_optional(Buffer* b, int known, long long value, int decimal
 
 cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
     """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
-    return t.facts.size + 2 * (t.id.size + t.gguf.size) + 32 * <size_t>h.n_devices + 4096
+    return t.facts.size + 2 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 32 * <size_t>h.n_devices + 4096
 
 
 cdef inline void put_row(
@@ -174,7 +190,9 @@ cdef inline void put_row(
     put_text(b, w.runtime_labels[e.best.runtime])
     put(b, b',"best_quant":"', 15)
     put_text(b, w.quants[e.best.quant])
-    put(b, b'","memory_required_gb":', 23)
+    put(b, b'","download":', 13)
+    put_download(b, w, t, m, e)
+    put(b, b',"memory_required_gb":', 22)
     put_fixed(b, <long long>e.best.required, 3)
     put(b, b',"memory_available_gb":', 23)
     put_fixed(b, <long long>e.best.available, 3)
@@ -199,7 +217,7 @@ cdef inline void put_row(
     put(b, b'},"per_device_gb":[', 19)
     put_devices(b, e, h)
     put(b, b'],"notes":[', 11)
-    put_notes(b, w, r, m, e, h, p)
+    put_notes(b, w, t, r, v.use_case, m, e, h, p)
     if t.installed:
         put(b, b'],"installed":true,"verify_command":', 36)
     else:

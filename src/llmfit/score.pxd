@@ -20,6 +20,7 @@ cdef struct Row:
     int special             # made for one narrow task or field
     int installed           # found in a local runtime's store
     int older               # row of the older generation of equal size; -1: none
+    int newer               # row of the newest generation of equal size; -1: none is newer
     int scored              # bit u: it (or its base) has published scores that tell of use case u
 
 

@@ -55,6 +55,7 @@ ROW: dict[str, str] = {
     "ollama_name": "str?",
     "verify_command": "str?",
     # beyond the keys that older clients know
+    "download": "dict?",
     "memory_breakdown_gb": "dict",
     "ram_offloaded_gb": "num?",
     "per_device_gb": "[num]",
