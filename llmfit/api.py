@@ -20,15 +20,17 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
 from llmfit import params
-from llmfit.errors import BadParam, UnknownModel
+from llmfit.errors import BadParam
 from llmfit.machine import Machine
+from llmfit.values import text_of
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from llmfit.options import Machines, Options
+    from llmfit.options import Comparisons, Machines, Options, Plans
     from llmfit.query import Engine
     from llmfit.shapes import Envelope, Row, System
+    from llmfit.shapes_plan import Plan
 
 
 class Answer(Sequence["Row"]):
@@ -143,6 +145,25 @@ def changed(machine: Machine, query: Any) -> Machine:
     return found
 
 
+def plan(model: str, machine: Machine | None = None, **options: Unpack[Plans]) -> Plan:
+    """What it takes to run a model: the least hardware for each way to run it, what to add to this machine."""
+    from llmfit.planning import plan
+
+    return plan(_engine(machine or detect()), _query("plan", options, model))
+
+
+def compare(models: Iterable[str], machine: Machine | None = None, **options: Unpack[Comparisons]) -> Answer:
+    """The rows of several models, in this order, whether they fit or not. UnknownModel for the first unknown id."""
+    return compared(machine or detect(), _query("compare", {**options, "models": list(models)}))
+
+
+def compared(machine: Machine, query: Any) -> Answer:
+    from llmfit.encode import answer
+
+    engine = _engine(machine)
+    return Answer(answer(engine.catalog, engine.rows(query, engine.compared(query)), query))
+
+
 def ask(machine: Machine, query: Any) -> Answer:
     """The answer to a Query."""
     from llmfit.encode import answer
@@ -153,18 +174,10 @@ def ask(machine: Machine, query: Any) -> Answer:
 
 def the_one(machine: Machine, query: Any) -> Answer:
     """The answer with the one row that the query's name means; UnknownModel where it means none or several."""
-    from msgspec.structs import replace
-
     from llmfit.encode import answer
 
     engine = _engine(machine)
-    page = engine.run(query)
-    if page.total != 1 and engine.named(query) < 0:
-        names = [row["name"] for row in Answer(answer(engine.catalog, page, query)).to_dicts()[:3]]
-        hint = f"; {page.total} contain it, among them {', '.join(names)}" if names else ""
-        raise UnknownModel(f"no model with the id '{query.name}' in the catalog{hint}")
-    page = replace(page, total=1, indices=page.indices[:1])
-    return Answer(answer(engine.catalog, page, query))
+    return Answer(answer(engine.catalog, engine.rows(query, [engine.only(query)]), query))
 
 
 @lru_cache(maxsize=8)
@@ -177,17 +190,8 @@ def _engine(machine: Machine) -> Engine:
 
 def _query(endpoint: str, options: Any, name: str | None = None) -> Any:
     """The Query of Python values; BadParam also for a name that is no parameter."""
-    pairs = [(key, _text(value)) for key, value in options.items() if value is not None]
+    pairs = [(key, text_of(value)) for key, value in options.items() if value is not None]
     parsed = params.parse(pairs, endpoint, name)
     if parsed.warnings:
         raise BadParam(parsed.warnings[0].removesuffix(": ignored"))
     return parsed.query
-
-
-def _text(value: object) -> str:
-    """A Python value as it would stand in a URL."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.12f}".rstrip("0").rstrip(".")
-    return str(value) if isinstance(value, str | int) else ",".join(map(str, value))  # type: ignore[call-overload]

@@ -18,3 +18,7 @@ class UnknownModel(LlmfitError):
 
 class CatalogError(LlmfitError):
     """The packed catalog is missing, damaged or of another version, or its text data is bad."""
+
+
+class WrongType(LlmfitError):
+    """A body that is not said to be JSON (HTTP 415): no form of another site's page can send one."""

@@ -81,3 +81,41 @@ class Options(Machines, total=False):
     """Type of the KV cache."""
     concurrency: int | None
     """Sessions at once, each of the whole context: memory for all, tokens/s for each."""
+
+
+class Comparisons(Machines, total=False):
+    """What a comparison depends on."""
+
+    force_runtime: Literal["mlx", "llamacpp", "vllm"] | None
+    """Compute every model for this runtime; those that it cannot run are too tight."""
+    use_case: Literal["general", "coding", "reasoning", "chat", "multimodal", "embedding"] | None
+    """Only models that serve this use case, scored for it."""
+    basis: Literal["free", "total"] | None
+    """What fit is judged against on the real machine: the memory that is free, or all of it."""
+    max_context: int | None
+    """Context in tokens to compute memory and speed for; overrides the server's --max-context."""
+    quant: str | None
+    """Compute every model at this quantization alone."""
+    kv_quant: Literal["f16", "q8_0", "q4_0"] | None
+    """Type of the KV cache."""
+    concurrency: int | None
+    """Sessions at once, each of the whole context: memory for all, tokens/s for each."""
+
+
+class Plans(Machines, total=False):
+    """What a plan depends on."""
+
+    force_runtime: Literal["mlx", "llamacpp", "vllm"] | None
+    """Compute every model for this runtime; those that it cannot run are too tight."""
+    basis: Literal["free", "total"] | None
+    """What fit is judged against on the real machine: the memory that is free, or all of it."""
+    context: int | None
+    """Context in tokens to plan for; by default the server's --max-context."""
+    quant: str | None
+    """Compute every model at this quantization alone."""
+    kv_quant: Literal["f16", "q8_0", "q4_0"] | None
+    """Type of the KV cache."""
+    target_tps: float | None
+    """Tokens/s that each session is to get at least."""
+    concurrency: int | None
+    """Sessions at once, each of the whole context: memory for all, tokens/s for each."""

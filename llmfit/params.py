@@ -6,7 +6,6 @@ hashable Query or raises :class:`BadParam` with the whole message.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,22 +13,19 @@ import msgspec
 
 from llmfit import codes
 from llmfit.errors import BadParam
+from llmfit.values import MOST, value_of
 
 # What an endpoint is called here; `name` is /api/v1/models/{name}, `fit` the command line.
 LISTS = ("models", "top", "name", "fit")
-ENDPOINTS = (*LISTS, "system")
-LONGEST_TEXT = 200
-MOST = 1 << 31
-
-DATE = r"[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
-TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+SCORED = (*LISTS, "compare", "plan")
+ENDPOINTS = (*SCORED, "system")
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter: what it is called, what it takes, where it applies, what it is when absent."""
 
     name: str
-    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words, date
+    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words, names, date
     stage: str  # basis, machine, analyse, score, filter, order, page, parse: what has to be done again when it changes
     help: str
     choices: tuple[str, ...] = ()
@@ -43,22 +39,6 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
     def default_at(self, endpoint: str) -> Any:
         return self.defaults.get(endpoint, self.default)
-
-    def allowed(self) -> str:
-        """What a bad value is told."""
-        if self.kind == "choice":
-            return "|".join(self.choices)
-        limit = f" up to {self.at_most:.0f}" if self.at_most < MOST else ""
-        return {
-            "bool": "true|false",
-            "count": f"a non-negative integer{limit}",
-            "positive": f"a positive integer{limit}",
-            "number": f"a positive number{limit}",
-            "amount": f"a non-negative number{limit}",
-            "text": f"a non-empty text of at most {LONGEST_TEXT} characters",
-            "date": "a date: YYYY-MM-DD, YYYY-MM or YYYY",
-            "words": f"a comma-separated list of at most {LONGEST_TEXT} characters",
-        }[self.kind]
 
 
 FIT_CHOICES = tuple(reversed(codes.FIT_LEVELS))
@@ -88,14 +68,18 @@ PARAMS = (
         help="Only models that this runtime can run on this machine, computed for it.",
     ),
     Param(
-        name="force_runtime", kind="choice", stage="analyse", choices=("mlx", "llamacpp", "vllm"),
+        name="force_runtime", kind="choice", stage="analyse", endpoints=SCORED, choices=("mlx", "llamacpp", "vllm"),
         value_aliases={"llama.cpp": "llamacpp", "llama_cpp": "llamacpp"},
         help="Compute every model for this runtime; those that it cannot run are too tight.",
     ),
     Param(
-        name="use_case", kind="choice", stage="score", choices=codes.USE_CASES,
+        name="use_case", kind="choice", stage="score", endpoints=(*LISTS, "compare"), choices=codes.USE_CASES,
         value_aliases={"code": "coding", "reason": "reasoning", "vision": "multimodal", "embed": "embedding"},
         help="Only models that serve this use case, scored for it.",
+    ),
+    Param(
+        name="models", kind="names", stage="filter", endpoints=("compare",),
+        help="The ids of the models to compare, two to eight.",
     ),
     Param(name="provider", kind="text", stage="filter", help="Part of the provider's name, in any case."),
     Param(
@@ -134,7 +118,7 @@ PARAMS = (
     ),
     Param(name="offset", kind="count", stage="page", default=0, help="How many of the first models to leave out."),
     Param(
-        name="basis", kind="choice", stage="basis", choices=("free", "total"), default="free",
+        name="basis", kind="choice", stage="basis", endpoints=SCORED, choices=("free", "total"), default="free",
         help="What fit is judged against on the real machine: the memory that is free, or all of it.",
     ),
     Param(
@@ -142,16 +126,27 @@ PARAMS = (
         help="Unknown parameters are an error.",
     ),
     Param(
-        name="max_context", kind="positive", stage="analyse",
+        name="max_context", kind="positive", stage="analyse", endpoints=(*LISTS, "compare"),
         help="Context in tokens to compute memory and speed for; overrides the server's --max-context.",
     ),
-    Param(name="quant", kind="text", stage="analyse", help="Compute every model at this quantization alone."),
     Param(
-        name="kv_quant", kind="choice", stage="analyse", choices=codes.CACHE_TYPES, default="f16",
-        help="Type of the KV cache.",
+        name="context", kind="positive", stage="analyse", endpoints=("plan",),
+        help="Context in tokens to plan for; by default the server's --max-context.",
     ),
     Param(
-        name="concurrency", kind="positive", stage="analyse", default=1, at_most=1024,
+        name="quant", kind="text", stage="analyse", endpoints=SCORED,
+        help="Compute every model at this quantization alone.",
+    ),
+    Param(
+        name="kv_quant", kind="choice", stage="analyse", endpoints=SCORED, choices=codes.CACHE_TYPES, default="f16",
+        value_aliases={"fp16": "f16"}, help="Type of the KV cache.",
+    ),
+    Param(
+        name="target_tps", kind="number", stage="analyse", endpoints=("plan",), at_most=1e6,
+        help="Tokens/s that each session is to get at least.",
+    ),
+    Param(
+        name="concurrency", kind="positive", stage="analyse", endpoints=SCORED, default=1, at_most=1024,
         help="Sessions at once, each of the whole context: memory for all, tokens/s for each.",
     ),
     Param(name="gpu", kind="text", stage="machine", endpoints=WHATIF, help="What if the GPU were this one (a name)?"),
@@ -243,59 +238,9 @@ def lowest_level(given: dict[str, Any], endpoint: str) -> str:
     return asked or ("too_tight" if include else "marginal")
 
 
-def value_of(param: Param, text: str) -> Any:
-    """The value that a text stands for; BadParam where it is none of the allowed ones."""
-    text = text.strip()
-    value = READERS[param.kind](param, text)
-    if value is None or (isinstance(value, int | float) and value > param.at_most):
-        raise BadParam(f"invalid {param.name} value: use {param.allowed()}")
-    return value
-
-
-def _bool(param: Param, text: str) -> bool | None:
-    text = text.lower()
-    return True if text in TRUE else False if text in FALSE else None
-
-
-def _integer(param: Param, text: str) -> int | None:
-    value = int(text) if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) else -1
-    return value if value >= (param.kind == "positive") else None
-
-
-def _number(param: Param, text: str) -> float | None:
-    value = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}", text, re.ASCII) else -1.0
-    return value if value > 0 or (value == 0 and param.kind == "amount") else None
-
-
-def _choice(param: Param, text: str) -> str | None:
-    text = text.lower()
-    text = param.value_aliases.get(text, text)
-    return text if text in param.choices or text in param.hidden_choices else None
-
-
-def _text(param: Param, text: str) -> str | None:
-    return text if 0 < len(text) <= LONGEST_TEXT else None
-
-
-def _words(param: Param, text: str) -> tuple[str, ...] | None:
-    words = tuple(word.strip().lower() for word in text.split(","))
-    return words if len(text) <= LONGEST_TEXT and all(words) else None
-
-
-def _date(param: Param, text: str) -> str | None:
-    return text if re.fullmatch(DATE, text, re.ASCII) else None
-
-
 def last_day(date: str) -> int:
     """The last day of a date, month or year, as yyyymmdd; days that a month does not have count as its end."""
     return int((date.replace("-", "") + "9999")[:8])
-
-
-READERS = {
-    "date": _date,
-    "bool": _bool, "count": _integer, "positive": _integer, "number": _number, "amount": _number, "choice": _choice,
-    "text": _text, "words": _words,
-}  # fmt: skip
 
 
 def unknown(key: str, endpoint: str) -> str:

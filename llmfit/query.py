@@ -27,6 +27,7 @@ from llmfit.installed import installed_names
 from llmfit.machine import Machine
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
+MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
 ELEMENT_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}  # of a cache element, by cache type
@@ -95,24 +96,25 @@ class Engine:
 
     def ranking_for(self, query: Any) -> tuple[Machine, str, Ranking]:
         machine, host, stamp = self.machine_for(query)
-        context = query.max_context or self.max_context or 0
-        runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
-        runtime_code = codes.RUNTIMES.index(runtime) if runtime else -1
         use_case = codes.USE_CASES.index(query.use_case) if query.use_case else -1
-        element_bytes, sessions = ELEMENT_BYTES[query.kv_quant], query.concurrency
-        quants = quant_mask(self.catalog, query.quant) if query.quant is not None else None
-        key = (stamp, context, runtime_code, element_bytes, sessions, quants)
-
-        def estimate() -> Estimates:
-            return Estimates(
-                self.catalog.core, host, context=context, n_seq=sessions, element_bytes=element_bytes,
-                runtime=runtime_code, quants=quants,
-            )  # fmt: skip
+        settings = self.settings_of(query)
+        key = (stamp, *settings)
 
         def rank() -> Ranking:
-            return Ranking(self._estimates.get(key, estimate), use_case)
+            return Ranking(self._estimates.get(key, lambda: Estimates(self.catalog.core, host, *settings)), use_case)
 
         return machine, stamp, self._rankings.get((*key, use_case), rank)
+
+    def settings_of(self, query: Any) -> tuple[int, int, float, int, bytes | None]:
+        """What Estimates are made with: context, sessions, bytes of a cache element, runtime, quantizations."""
+        runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
+        return (
+            query.max_context or query.context or self.max_context or 0,
+            query.concurrency,
+            ELEMENT_BYTES[query.kv_quant],
+            codes.RUNTIMES.index(runtime) if runtime else -1,
+            quant_mask(self.catalog, query.quant) if query.quant is not None else None,
+        )
 
     def named(self, query: Any) -> int:
         """The row whose id the query names, -1 for none; UnknownModel for an exact id that the catalog lacks."""
@@ -120,6 +122,30 @@ class Engine:
         if query.exact and index < 0:
             raise UnknownModel(f"no model with the id '{query.name}' in the catalog")
         return index
+
+    def only(self, query: Any) -> int:
+        """The one row that the query names, by its id or a part of it; UnknownModel where it is none or several."""
+        index = self.named(query)
+        if index >= 0:
+            return index
+        mask = found_mask(self.catalog, (query.name.lower(),))
+        among = [at for at, found in enumerate(mask) if found]
+        if len(among) == 1:
+            return among[0]
+        names = sorted((self.catalog.core.name_of(at) for at in among), key=len)
+        hint = f"; {len(among)} contain it, among them {', '.join(names[:3])}" if among else ""
+        raise UnknownModel(f"no model with the id '{query.name[:120]}' in the catalog{hint}")
+
+    def rows(self, query: Any, indices: list[int]) -> Page:
+        """These rows, whatever the query's filters would say."""
+        machine, stamp, ranking = self.ranking_for(query)
+        return Page(machine, stamp, ranking, len(indices), indices)
+
+    def compared(self, query: Any) -> list[int]:
+        """The rows that query.models names, in that order; BadParam for too few or many, UnknownModel for strangers."""
+        if query.models is None or not 2 <= len(query.models) <= MOST_COMPARED:
+            raise BadParam(f"invalid models value: use two to {MOST_COMPARED} ids, with commas between")
+        return [self.only(replace(query, name=name)) for name in query.models]
 
     def run(self, query: Any) -> Page:
         """The rows that the query selects, in order. UnknownModel for an exact id that the catalog lacks."""

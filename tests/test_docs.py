@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 from llmfit import params
+from llmfit.values import allowed
 
 DOCS = Path(__file__).parents[1] / "docs"
-WHERE = {params.ENDPOINTS: "everywhere", params.LISTS: "lists"}
+WHERE = {
+    params.ENDPOINTS: "everywhere", params.SCORED: "lists, compare, plan", params.LISTS: "lists", ("name",): "by name",
+}  # fmt: skip
 
 
 def parameter_table() -> str:
@@ -16,13 +19,13 @@ def parameter_table() -> str:
     lines = ["| parameter | takes | default | where | what |", "| --- | --- | --- | --- | --- |"]
     for param in params.PARAMS:
         names = ", ".join(f"`{name}`" for name in (param.name, *param.aliases))
-        takes = param.allowed().replace("|", r"\|")
+        takes = allowed(param).replace("|", r"\|")
         if param.value_aliases:
             takes += "; " + ", ".join(f"`{alias}` = `{value}`" for alias, value in param.value_aliases.items())
         if param.hidden_choices:
             takes += "; also " + ", ".join(f"`{value}`" for value in param.hidden_choices)
         defaults = [shown(param.default)] + [f"{shown(value)} on {end}" for end, value in param.defaults.items()]
-        where = WHERE.get(param.endpoints, "by name")
+        where = WHERE.get(param.endpoints) or ", ".join(param.endpoints).replace("models, top, name, fit", "lists")
         lines.append(f"| {names} | {takes} | {', '.join(defaults)} | {where} | {param.help} |")
     return "\n".join(lines)
 
@@ -46,22 +49,23 @@ def options_module() -> str:
         "from collections.abc import Sequence",
         "from typing import Literal, TypedDict",
     ]
-    for name, base, what, chosen in (
-        ("Machines", "TypedDict, total=False", "Facts of a machine.", params.at("system")),
-        ("Options", "Machines, total=False", "What a ranking depends on.",
-         [param for param in params.at("fit") if "system" not in param.endpoints]),
-    ):  # fmt: skip
+    for name, base, what, endpoint in (
+        ("Machines", "TypedDict, total=False", "Facts of a machine.", "system"),
+        ("Options", "Machines, total=False", "What a ranking depends on.", "fit"),
+        ("Comparisons", "Machines, total=False", "What a comparison depends on.", "compare"),
+        ("Plans", "Machines, total=False", "What a plan depends on.", "plan"),
+    ):
         lines += ["", "", f"class {name}({base}):", f'    """{what}"""', ""]
-        for param in chosen:
-            if param.stage == "parse":  # always strict
-                continue
+        for param in params.at(endpoint):
+            if param.stage == "parse" or param.name == "models" or (base[0] == "M" and "system" in param.endpoints):
+                continue  # always strict; an argument of its own; that of Machines
             lines += [f"    {param.name}: {TYPES.get(param.kind) or literal(param)} | None", f'    """{param.help}"""']
     return "\n".join(lines) + "\n"
 
 
 TYPES = {
     "bool": "bool", "count": "int", "positive": "int", "number": "float", "amount": "float", "text": "str",
-    "date": "str", "words": "str | Sequence[str]",
+    "date": "str", "words": "str | Sequence[str]", "names": "Sequence[str]",
 }  # fmt: skip
 
 

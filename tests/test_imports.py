@@ -20,9 +20,10 @@ KERNEL_LAYERS = (
     "_catalog", "given", "_core _estimator _rules _rules_ranking",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes sheet machine installed", "tables records", "checks evidence corrections",
-    "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
-    "catalog", "hardware", "host params", "estimator", "query", "encode", "options", "api", "server", "cli",
+    "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records",
+    "checks evidence corrections", "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
+    "catalog", "hardware", "host params", "estimator trial", "query", "planning encode", "options", "api", "server",
+    "cli",
 )  # fmt: skip
 HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")
 

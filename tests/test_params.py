@@ -34,6 +34,8 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
                   "Reasoning": "reasoning", "chat": "chat", "vision": "multimodal", "multimodal": "multimodal",
                   "embed": "embedding", "embedding": "embedding"}, ("coder", "math"),
                  "use general|coding|reasoning|chat|multimodal|embedding"),
+    "models": ({"Qwen/A,b": ("Qwen/A", "b"), "a , b": ("a", "b")}, (",", "a,,b", "a,", "x" * 1001),
+               "use a comma-separated list of at most 1000 characters"),
     "provider": ({"Meta": "Meta", "  q wen ": "q wen", "x" * 200: "x" * 200}, ("x" * 201,),
                  "use a non-empty text of at most 200 characters"),
     "search": ({"8B": "8B", "%_*": "%_*", "\u00e9": "\u00e9"}, ("x" * 201,),
@@ -59,8 +61,10 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "basis": ({"free": "free", "Total": "total"}, ("used", "all"), "use free|total"),
     "strict": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "max_context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
+    "context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
     "quant": ({"Q4_K_M": "Q4_K_M", " q8_0 ": "q8_0"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
-    "kv_quant": ({"f16": "f16", "Q8_0": "q8_0", "q4_0": "q4_0"}, ("f32", "q5"), "use f16|q8_0|q4_0"),
+    "kv_quant": ({"f16": "f16", "FP16": "f16", "Q8_0": "q8_0", "q4_0": "q4_0"}, ("f32", "q5"), "use f16|q8_0|q4_0"),
+    "target_tps": ({"10": 10.0, "0.5": 0.5}, ("0", *NUMBERS), "use a positive number up to 1000000"),
     "concurrency": ({"1": 1, "1024": 1024}, ("0", "1025", *INTEGERS), "use a positive integer up to 1024"),
     "gpu": ({"RTX 4090": "RTX 4090"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "gpu_count": ({"0": 0, "64": 64}, ("65", *INTEGERS), "use a non-negative integer up to 64"),
@@ -83,13 +87,19 @@ DEFAULTS = {
 }
 
 
-def value(name: str, text: str, endpoint: str = "name") -> Any:
-    return getattr(parse([(name, text)], endpoint).query, BY_NAME[name].name)
+def value(name: str, text: str) -> Any:
+    return getattr(parse([(name, text)], home(name)).query, BY_NAME[name].name)
 
 
-def message(*pairs: tuple[str, str], endpoint: str = "name") -> str:
+def home(name: str) -> str:
+    """An endpoint that takes the parameter."""
+    taken = BY_NAME[name].endpoints if name in BY_NAME else ("name",)
+    return "name" if "name" in taken else taken[0]
+
+
+def message(*pairs: tuple[str, str], endpoint: str | None = None) -> str:
     with pytest.raises(BadParam) as caught:
-        parse(pairs, endpoint)
+        parse(pairs, endpoint or home(pairs[0][0]))
     return str(caught.value)
 
 

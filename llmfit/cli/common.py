@@ -32,7 +32,7 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
-    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B"}
+    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B", "names": "A,B"}
     meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
     return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)
 

@@ -9,6 +9,7 @@ import click
 
 from llmfit import params
 from llmfit.cli.common import flags, query_of, whole
+from llmfit.values import value_of
 
 
 @click.command("serve")
@@ -23,7 +24,7 @@ def command(
 ) -> None:
     """Serve the HTTP API until SIGTERM."""
     query = query_of("system", given)
-    context = params.value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
+    context = value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
     settings: dict[str, Any] = {
         "host": host,
         "port": whole("port", port, 0, 65535),

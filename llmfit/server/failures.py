@@ -9,7 +9,7 @@ from sanic.exceptions import SanicException
 from sanic.response import raw
 
 from llmfit.encode import encode
-from llmfit.errors import BadParam, LlmfitError, UnknownModel
+from llmfit.errors import BadParam, LlmfitError, UnknownModel, WrongType
 from llmfit.shapes import Failure
 
 log = logging.getLogger("llmfit.server")
@@ -18,7 +18,6 @@ JSON = "application/json"
 TEXTS = {
     400: "bad request: this is not well-formed HTTP",
     404: "not found: no such path",
-    405: "method not allowed: use GET or HEAD",
     408: "request timeout: the request did not arrive in time",
     413: "payload too large",
     414: "URI too long",
@@ -38,6 +37,8 @@ def status_of(error: LlmfitError) -> int:
     """400 for a bad value, 404 for an unknown model, 500 for what the client cannot mend."""
     if isinstance(error, BadParam):
         return 400
+    if isinstance(error, WrongType):
+        return 415
     return 404 if isinstance(error, UnknownModel) else 500
 
 
@@ -50,9 +51,11 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
             return failure(status_of(error), str(error))
         if isinstance(error, SanicException) and error.status_code < 500:
             headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
+            text = TEXTS.get(error.status_code, "bad request")
             if error.status_code == 405:
-                headers["Allow"] = "GET, HEAD"
-            return failure(error.status_code, TEXTS.get(error.status_code, "bad request"), headers)
+                headers["Allow"] = "POST" if "POST" in headers.get("Allow", "") else "GET, HEAD"
+                text = f"method not allowed: use {headers['Allow'].replace(', ', ' or ')}"
+            return failure(error.status_code, text, headers)
         if isinstance(error, SanicException) and error.status_code == 503:
             return failure(503, TEXTS[503])
         log.error("unexpected failure", exc_info=error)

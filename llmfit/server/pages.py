@@ -106,7 +106,9 @@ class Pages:
         endpoint, text, name = key
         query = params.parse(pairs_of(text), endpoint, name).query
         self.engine.machine_for(query)
-        if endpoint != "system":
+        if endpoint == "compare":
+            self.engine.compared(query)
+        elif endpoint != "system":
             self.engine.named(query)
         return self.etag(key)
 
@@ -122,5 +124,7 @@ class Pages:
         if endpoint == "system":
             body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
         else:
-            body = answer(self.engine.catalog, self.engine.run(query), query, warnings)
+            engine = self.engine
+            page = engine.rows(query, engine.compared(query)) if endpoint == "compare" else engine.run(query)
+            body = answer(engine.catalog, page, query, warnings)
         return finished(body, etag)

@@ -16,6 +16,7 @@ from llmfit.server.compress import SMALLEST, chosen
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
 from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, encoded, etag_of, finished
+from llmfit.server.posts import object_of, planned
 from llmfit.server.ready import Ready
 from llmfit.shapes import Health
 
@@ -49,9 +50,11 @@ class Routes:
             ("/api/v1/system", self.system),
             ("/api/v1/models", self.models),
             ("/api/v1/models/top", self.top),
+            ("/api/v1/compare", self.compare),
             (PREFIX + "<name:path>", self.named),
         ):
             app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
+        app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
 
     def health(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or Ready(self.healthy.headers, self.healthy.body)
@@ -70,6 +73,17 @@ class Routes:
 
     def top(self, request: Request) -> Answer:
         return self.answer(request, "top")
+
+    def compare(self, request: Request) -> Answer:
+        return self.answer(request, "compare")
+
+    async def plan(self, request: Request) -> HTTPResponse:
+        refused = self.hosts.refuse(request)
+        if refused:
+            return refused
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self.worker, planned, self.pages.engine, object_of(request))
+        return Ready(((b"content-length", b"%d" % len(body)), *bare_headers()), body)
 
     def named(self, request: Request, name: str) -> Answer:
         return self.answer(request, "name")

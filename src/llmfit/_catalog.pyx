@@ -287,6 +287,13 @@ cdef class Catalog:
                 raise IndexError(index)
             self.columns.rows[<int>index].installed = 1
 
+    def name_of(self, int index):
+        """The id of a row."""
+        if not 0 <= index < self.columns.n_rows:
+            raise IndexError(index)
+        cdef Text text = piece(&self.columns.ids, index)
+        return text.data[:text.size].decode()
+
     def index_of(self, str name):
         """The row whose id is `name`, ignoring case; -1 if there is none."""
         cdef const Columns* c = &self.columns

@@ -1,0 +1,42 @@
+"""Requests with a body: a JSON object of parameters, read through the same table as a query string."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+from sanic import Request
+
+from llmfit import params
+from llmfit.encode import encode
+from llmfit.errors import BadParam, WrongType
+from llmfit.planning import plan
+from llmfit.query import Engine
+from llmfit.values import LONGEST_TEXT, text_of
+
+MOST_FIELDS = 64
+Scalar = str | int | float | bool | None | list[str | int | float]
+_object = msgspec.json.Decoder(dict[str, Scalar])
+
+
+def object_of(request: Request) -> dict[str, Scalar]:
+    """The JSON object of a request. WrongType, or BadParam where it is none or nests."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise WrongType("invalid Content-Type header: use application/json")
+    try:
+        found = _object.decode(request.body)
+    except (msgspec.DecodeError, RecursionError):
+        raise BadParam("invalid body: use a JSON object of parameters") from None
+    if len(found) > MOST_FIELDS:
+        raise BadParam(f"invalid body: use at most {MOST_FIELDS} parameters")
+    return found
+
+
+def planned(engine: Engine, body: dict[str, Scalar]) -> bytes:
+    """The answer of POST /api/v1/plan. LlmfitError for what is wrong in the body."""
+    model = body.pop("model", None)
+    if not isinstance(model, str) or not 0 < len(model) <= LONGEST_TEXT:
+        raise BadParam("invalid model value: use the id of a model, or a part of it that names one")
+    pairs = [(key, text_of(value)) for key, value in body.items() if value is not None]
+    parsed = params.parse(pairs, "plan", model)
+    return encode(replace(plan(engine, parsed.query), warnings=parsed.warnings))
