@@ -24,6 +24,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     compute_capability: float | None = None  # NVIDIA only: 8.9
     bandwidth_gbps: float | None = None
     bandwidth_source: str | None = None  # driver, table, request; None where unknown
+    memory_source: str | None = None  # driver, table (its nominal size), ram (a share of it), request
+    seen_by: str | None = None  # the interface that listed it: nvml, nvidia-smi, drm, amd-smi, vulkaninfo, ...
+    record: str | None = None  # id of its record in the accelerator table, where compute rates come from
+    confidence: str | None = None  # of that record: A two sources agree, B one, C announced or disputed
     fp32_tflops: float | None = None  # shader rate
     fp16_tflops: float | None = None  # dense, matrix unit where there is one
     pci_address: str | None = None

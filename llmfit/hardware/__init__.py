@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from llmfit.hardware import amd, apple, nvidia
+from llmfit.hardware import amd, android, apple, ascend, intel, nvidia, pci, vulkan, windows
 from llmfit.hardware.cpu import read_cpu
+from llmfit.hardware.cutoff import SECONDS, Attempt
 from llmfit.hardware.memory import read_memory
-from llmfit.hardware.source import LiveSource, ReplaySource, Source
+from llmfit.hardware.source import LiveSource, Once, ReplaySource, Source
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.machine import Device, Machine
 from llmfit.tables import Tables
@@ -17,20 +20,39 @@ from llmfit.tables import Tables
 __all__ = ["PROBES", "LiveSource", "ReplaySource", "Source", "WhatIf", "apply_whatif", "detect"]
 
 # Each takes (source, tables) and returns its devices and one line for each thing that could not be read.
-PROBES = (nvidia.probe, amd.probe, apple.probe)
+Answer = tuple[list[Device], list[str]]
+Probe = Callable[[Source, Tables], Answer]
+PROBES: dict[str, Probe] = {
+    "NVIDIA": nvidia.probe,
+    "AMD": amd.probe,
+    "Intel": intel.probe,
+    "Apple": apple.probe,
+    "Ascend": ascend.probe,
+    "Android": android.probe,
+}
 
 
 def detect(tables: Tables, source: Source | None = None) -> Machine:
-    """The machine that ``source`` describes, by default this one. What could not be read is a warning."""
-    source = source or LiveSource()
+    """The machine that ``source`` describes, by default this one. What could not be read is a warning.
+
+    All probes run at the same time; one that hangs is cut off, and one that fails loses only its own devices.
+    """
+    source = Once(source or LiveSource())
+    running = _start(PROBES, source, tables)
     cpu = read_cpu(source, tables)
     memory = read_memory(source)
-    devices: list[Device] = []
     warnings = [*cpu.warnings, *memory.warnings]
-    for probe in PROBES:
-        found, problems = probe(source, tables)
-        devices += found
-        warnings += problems
+    devices = _gather(running, [], warnings)
+    lost = _unclaimed(source, devices)
+    if source.platform().os == "windows":
+        devices = _gather(_start({"Windows": windows.probe}, source, tables), devices, warnings)
+    elif source.platform().os == "linux" and (lost or not devices):
+        devices = _gather(_start({"Vulkan": vulkan.probe}, source, tables), devices, warnings)
+    for gpu in _unclaimed(source, devices):
+        who = pci.label(gpu.vendor or "")
+        name = pci.name_of(gpu, source) or f"{who} GPU [{gpu.vendor_id}:{gpu.device_id}]"
+        if not any(text.startswith(f"{who}:") for text in warnings):  # its probe has said what is wrong
+            warnings.append(f"{name} at {gpu.address} has no driver that could be asked; it is not counted")
     devices = _without_integrated(devices, warnings)
     return Machine(
         cpu_name=cpu.name,
@@ -48,6 +70,56 @@ def detect(tables: Tables, source: Source | None = None) -> Machine:
         observed_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _start(probes: dict[str, Probe], source: Source, tables: Tables) -> dict[str, Attempt[Answer]]:
+    return {name: Attempt(name, partial(probe, source, tables)) for name, probe in probes.items()}
+
+
+def _gather(running: dict[str, Attempt[Answer]], devices: list[Device], warnings: list[str]) -> list[Device]:
+    """``devices`` and those that the probes found besides."""
+    for name, attempt in running.items():
+        try:
+            found, problems = attempt.result()
+        except TimeoutError:
+            warnings.append(f"{name}: no answer within {SECONDS:g} s: GPUs may be missing")
+        except Exception as error:  # a mistake of ours, or a driver's answer that nobody foresaw
+            warnings.append(f"{name}: the probe failed ({type(error).__name__}: {error}): GPUs may be missing")
+        else:
+            devices = merge(devices, found)
+            warnings += problems
+    return devices
+
+
+def merge(known: list[Device], found: list[Device]) -> list[Device]:
+    """Both lists, each device once: by PCI address or uuid, never by name. What came first is trusted first.
+
+    A device without either is taken for one of its vendor's that is known already.
+    """
+    vendors = {device.vendor for device in known}
+    merged = list(known)
+    for device in found:
+        same = [
+            index
+            for index, other in enumerate(known)
+            if (device.pci_address and device.pci_address == other.pci_address)
+            or (device.uuid and device.uuid == other.uuid)
+        ]
+        if len(same) == 1:
+            gaps = {field: value for field, value in asdict(device).items() if getattr(merged[same[0]], field) is None}
+            merged[same[0]] = replace(merged[same[0]], **gaps)
+        elif not same and (device.pci_address or device.vendor not in vendors):
+            merged.append(device)
+    return merged
+
+
+def _unclaimed(source: Source, devices: list[Device]) -> list[pci.Gpu]:
+    """GPUs of a known vendor on the bus that no probe returned."""
+    if source.platform().os != "linux":
+        return []
+    claimed = {device.pci_address for device in devices}
+    vendors = {device.vendor for device in devices if device.pci_address is None}
+    return [gpu for gpu in pci.gpus(source) if gpu.vendor and gpu.address not in claimed and gpu.vendor not in vendors]
 
 
 def _without_integrated(devices: list[Device], warnings: list[str]) -> list[Device]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
+from llmfit.hardware.describe import MIB, Pool, describe
 from llmfit.hardware.lookup import Hints, resolve
 from llmfit.hardware.memory import read_memory
 from llmfit.hardware.source import Source
 from llmfit.hardware.whatif import unified_share
 from llmfit.machine import Device
 from llmfit.tables import Tables
-
-MIB = 1 << 20
 
 
 def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
@@ -29,25 +28,23 @@ def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
         return [], []
     memory = read_memory(source)
     match = resolve(chip, tables, "apple", Hints(memory_mib=memory.total_bytes / MIB, gpu_cores=cores))
-    warnings = [f"Apple: {chip}: {match.warning}"] if match.warning else []
-    row = match.row
-    if row is None:
-        warnings.append(f"Apple: {chip} is not in the accelerator table: its bandwidth and speed are unknown")
-    limit = int(_number(r"(\d+)", _sysctl(source, "iogpu.wired_limit_mb")) or 0) * MIB
-    total = limit or int(memory.total_bytes * unified_share("apple", memory.total_bytes))
-    share = cores / max(row.gpu_cores) if row and row.gpu_cores and cores else 1.0
-    device = Device(
-        name=chip,
-        vendor="apple",
+    limit = int(_number(r"(\d{1,9})", _sysctl(source, "iogpu.wired_limit_mb")) or 0) * MIB  # 0: the default
+    limit = limit or int(_number(r"(\d{1,15})", _sysctl(source, "debug.iogpu.wired_limit")) or 0)  # before macOS 14
+    share = unified_share("apple", memory.total_bytes)
+    total = min(limit or int(memory.total_bytes * share), memory.total_bytes)
+    pool = Pool(total=total, free=memory.available_bytes, source="driver" if limit else "ram", unified=True)
+    row, warnings = match.row, list[str]()
+    part = cores / max(row.gpu_cores) if row and row.gpu_cores and cores else 1.0
+    device = describe(
+        chip,
+        "apple",
+        match,
+        pool,
+        warnings,
         backend="metal",
-        total_bytes=min(total, memory.total_bytes),
-        free_bytes=min(total, memory.available_bytes),
-        unified=True,
-        arch=row.arch if row else None,
-        bandwidth_gbps=row.memory_bandwidth_gbps if row else None,
-        bandwidth_source="table" if row and row.memory_bandwidth_gbps else None,
-        fp32_tflops=round(row.fp32_tflops * share, 2) if row and row.fp32_tflops else None,
-        fp16_tflops=round(row.fp16_tflops * share, 2) if row and row.fp16_tflops else None,
+        fp32_tflops=round(row.fp32_tflops * part, 2) if row and row.fp32_tflops else None,
+        fp16_tflops=round(row.fp16_tflops * part, 2) if row and row.fp16_tflops else None,
+        seen_by="ioreg" if cores else "sysctl",
     )
     return [device], warnings
 

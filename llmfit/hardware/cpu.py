@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from llmfit.hardware.android import soc
 from llmfit.hardware.cpu_names import ARM_CORES, generation
 from llmfit.hardware.memory import groups, number
 from llmfit.hardware.source import Facts, Source
@@ -137,7 +138,7 @@ def _topology(source: Source, processors: list[dict[str, str]], facts: Facts, ar
         cores = facts.physical_cores or facts.logical_cores or 1
         return Topology(cores=min(cores, _quota(source) or cores), sockets=1)
     allowed = [
-        record for record in processors if facts.affinity is None or int(record["processor"]) in facts.affinity
+        record for record in processors if facts.affinity is None or number(record["processor"]) in facts.affinity
     ] or processors
     # ARM prints no topology: there every processor is a core.
     places = {(r.get("physical id", "0"), r.get("core id", r["processor"])) for r in allowed}
@@ -172,13 +173,13 @@ def _identify(
     """The name to show, the family it belongs to, and what to say about it."""
     product = source.text("/sys/class/dmi/id/product_name") or ""
     board = source.text("/proc/device-tree/model") or source.text("/sys/firmware/devicetree/base/model") or ""
-    model = _model_name(processors[0]) if processors else _other_name(source)
+    model = soc(source) or (_model_name(processors[0]) if processors else _other_name(source))
     cores = _arm_cores(processors)
     name = model or board or cores or "unknown CPU"
     family = find_family(product, tables, ("cloud", "soc", "sbc")) or find_family(board, tables)
     if family is None and board.startswith("Apple "):  # "Apple MacBook Air (13-inch, M2, 2022)"
-        chip = re.search(r"\bM\d(?: (?:Pro|Max|Ultra))?\b", board)
-        family = find_family(f"apple {chip[0]}", tables) if chip else None
+        found = re.search(r"\bM\d(?: (?:Pro|Max|Ultra))?\b", board)
+        family = find_family(f"apple {found[0]}", tables) if found else None
     if family is not None:
         return name, family, []
     family = find_family(model, tables)
@@ -197,7 +198,8 @@ def _identify(
     if family is None and processors:
         family = find_family(processors[0].get("vendor_id", "aarch64" if cores else ""), tables)
     if family is not None:
-        return name, family, [f"{name} is taken for {family.family}: memory bandwidth is an estimate"]
+        guess = f"{name} is taken for {family.family}: memory bandwidth is an estimate"
+        return name, family, [guess] if name != family.family else []
     return name, None, []
 
 

@@ -64,6 +64,26 @@ def resolve_typed(name: str, tables: Tables, hints: Hints | None = None) -> Matc
     return Match(candidates=tuple(rows))
 
 
+def resolve_chip(name: str, tables: Tables, vendor: str, hints: Hints) -> Match:
+    """The same of a list of all products with one chip: "Navi 31 [Radeon RX 7900 XT/7900 XTX/7900 GRE]".
+
+    All of the list are looked up, and memory decides; family words stand only before the first.
+    """
+    listed = re.search(r"\[([^\]]*/[^\]]*)\]", name)
+    if listed is None:
+        return resolve(name, tables, vendor, hints)
+    parts = [part.strip() for part in listed[1].split("/")]
+    first = parts[0].split()
+    names = [parts[0], *(" ".join([*first[: max(0, len(first) - len(part.split()))], part]) for part in parts[1:])]
+    rows: dict[str, Accelerator] = {}
+    for one in names:
+        for row in _hits(normalise_device(one), tables, vendor) or _hits(
+            normalise_device(one.split()[-1]), tables, vendor
+        ):
+            rows.setdefault(row.id, row)
+    return _choose("", list(rows.values()), hints) if rows else resolve(name, tables, vendor, hints)
+
+
 def nearest(name: str, tables: Tables, n: int = 3) -> list[str]:
     """The ``n`` names of GPUs that look most like ``name``."""
     names: dict[str, str] = {}

@@ -48,9 +48,10 @@ def meminfo(text: str) -> dict[str, int]:
     facts = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        number = value.split()
-        if number and number[0].isdigit():
-            facts[name] = int(number[0]) * 1024
+        words = value.split()
+        size = number(words[0]) if words else None
+        if size is not None:
+            facts[name] = size * 1024
     return facts
 
 
@@ -95,6 +96,6 @@ def memory_limits(source: Source) -> Iterator[tuple[int, int]]:
 
 
 def number(text: str | None) -> int | None:
-    """A whole number, or None for absence, `max` and anything else."""
+    """A whole number of at most 64 bits, or None for absence, `max` and anything else."""
     text = (text or "").strip()
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 21 else None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 
-from llmfit.hardware.lookup import Hints, Match, nominal_mib, resolve
+from msgspec.structs import replace
+
+from llmfit.hardware import pci
+from llmfit.hardware.describe import MIB, Pool, describe, nominal_pool, share_of_ram
+from llmfit.hardware.lookup import Hints, Match, resolve
 from llmfit.hardware.memory import Memory, read_memory
 from llmfit.hardware.nvml import TIMEOUT, NvmlDevice, NvmlSnapshot
 from llmfit.hardware.smi import read_smi
 from llmfit.hardware.source import Source
 from llmfit.hardware.visibility import apply_visible
 from llmfit.machine import Device
-from llmfit.tables import Accelerator, Tables
+from llmfit.tables import Tables
 
-MIB = 1 << 20
-TABLE_MARGIN = 1.02  # a driver's bandwidth above this share of the table's is a clock that is never reached
 MIG_MEMORY_SLICES = 8
 MIG_COMPUTE_SLICES = 7
 ARCH_OF_MAJOR = {5: "maxwell", 6: "pascal", 7: "volta", 8: "ampere", 9: "hopper"}
@@ -35,20 +37,22 @@ def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
     if not has_driver(source) and "jetson" not in board.lower():
         return [], []
     warnings: list[str] = []
-    snapshot = source.nvml()
+    snapshot, seen, usable = source.nvml(), "nvml", True
     if snapshot.error:
-        snapshot = _without_nvml(source, snapshot.error, resolve(board, tables, "nvidia"), warnings)
+        snapshot, seen, usable = _without_nvml(source, snapshot.error, resolve(board, tables, "nvidia"), warnings)
     memory = read_memory(source)
     devices: list[Device] = []
     parents: list[int] = []
     for index, device in enumerate(snapshot.devices):
-        found = _read_device(device, board, memory, tables, warnings)
-        devices += found
+        found = _read_device(device, board, memory, tables, warnings if usable else [])
+        devices += [replace(one, seen_by=seen, visible=usable) for one in found]
         parents += [index] * len(found)
     by_index = re.search(r"(?:^|,)\s*\d", source.env("CUDA_VISIBLE_DEVICES") or "") is not None
     differ = len({device.name for device in devices}) > 1  # CUDA's own order puts the fastest first
     if by_index and differ and source.env("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
         warnings.append("CUDA_VISIBLE_DEVICES: indices are read in PCI order; UUIDs would be unambiguous")
+    if source.names("/usr/lib/wsl/lib") and any(device.total_bytes > memory.total_bytes for device in devices):
+        warnings.append("WSL has less RAM than the GPU has memory: large models may not load (see .wslconfig)")
     return apply_visible(source, "CUDA_VISIBLE_DEVICES", devices, parents, warnings), warnings
 
 
@@ -61,28 +65,46 @@ def has_driver(source: Source) -> bool:
     return any(name.startswith(("libnvidia-ml", "nvidia-smi")) for name in source.names("/usr/lib/wsl/lib"))
 
 
-def _without_nvml(source: Source, error: str, board: Match, warnings: list[str]) -> NvmlSnapshot:
-    """`nvidia-smi`, unless it would hang as NVML did; else the board, if the GPU is part of one."""
+def _without_nvml(
+    source: Source, error: str, board: Match, warnings: list[str]
+) -> tuple[NvmlSnapshot, str, bool]:
+    """What else lists GPUs, its name, and whether they can be used.
+
+    `nvidia-smi`, unless it would hang as NVML did; the board, if the GPU is part of one; last the kernel's own list,
+    or that of the PCI bus: what stands there alone is reported, but no program can use it.
+    """
     reason = REASONS.get(error, f"NVML failed: {error}")
     snapshot = NvmlSnapshot(error=error) if error == TIMEOUT else read_smi(source)
     if snapshot.devices:
         warnings.append(f"NVIDIA: {reason}; read through nvidia-smi instead")
-    elif board.row is not None and board.row.unified:
+        return snapshot, "nvidia-smi", True
+    if board.row is not None and board.row.unified:
         warnings.append(f"NVIDIA: {reason}; the GPU is known by the board's name alone")
-        return NvmlSnapshot(devices=(NvmlDevice(name=board.row.name),))
-    elif source.platform().os != "windows" or error not in REASONS:  # there, no library just means no GPU
-        models = _models(source)
-        named = f" ({', '.join(models)})" if models else ""
-        warnings.append(f"NVIDIA: {reason}; no NVIDIA GPU is counted{named}")
-    return snapshot
+        return NvmlSnapshot(devices=(NvmlDevice(name=board.row.name),)), "device-tree", True
+    listed, seen = _listed(source), "proc"
+    if not listed:
+        found = [gpu for gpu in pci.gpus(source) if gpu.vendor == "nvidia"]
+        named = ((pci.name_of(gpu, source) or f"NVIDIA GPU [10de:{gpu.device_id}]", gpu.address) for gpu in found)
+        listed, seen = tuple(NvmlDevice(name=name, pci=address) for name, address in named), "pci"
+    usable = error == "BINDING_NOT_INSTALLED" and seen == "proc"
+    if listed or source.platform().os != "windows" or error not in REASONS:  # there, no library just means no GPU
+        names = ", ".join(device.name or "" for device in listed)
+        outcome = "what is known of it is its name" if usable else "no NVIDIA GPU is used"
+        warnings.append(f"NVIDIA: {reason}; {outcome}" + (f" ({names})" if names else ""))
+    return NvmlSnapshot(devices=listed), seen, usable
 
 
-def _models(source: Source) -> list[str]:
-    """Models that the kernel driver lists: visible even where the library is not."""
+def _listed(source: Source) -> tuple[NvmlDevice, ...]:
+    """The GPUs that the kernel driver lists: visible even where the library is not."""
     folder = "/proc/driver/nvidia/gpus"
-    texts = (source.text(f"{folder}/{entry}/information") or "" for entry in source.names(folder))
-    found = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in texts)
-    return [match[1].strip() for match in found if match]
+    found = []
+    for entry in source.names(folder):
+        text = source.text(f"{folder}/{entry}/information") or ""
+        facts = dict(re.findall(r"^(Model|GPU UUID):[ \t]*(.*?)\s*$", text, re.MULTILINE))
+        if facts.get("Model"):
+            uuid = facts.get("GPU UUID", "")
+            found.append(NvmlDevice(name=facts["Model"], pci=entry, uuid=None if "?" in uuid else uuid or None))
+    return tuple(found)
 
 
 def _read_device(device: NvmlDevice, board: str, memory: Memory, tables: Tables, warnings: list[str]) -> list[Device]:
@@ -92,34 +114,27 @@ def _read_device(device: NvmlDevice, board: str, memory: Memory, tables: Tables,
         warnings.append(f"NVIDIA: a GPU could not be read and is not counted: {reason}")
         return []
     match = _match(device, name, board, memory, tables)
-    row = match.row
-    if match.warning:
-        warnings.append(f"NVIDIA: {name}: {match.warning}")
-    if row is None:
-        warnings.append(f"NVIDIA: {name} is not in the accelerator table: its compute speed is unknown")
-    total, free = _memory(device, match, memory, warnings)
-    if total is None or free is None:
+    pool = _pool(device, match, memory, warnings)
+    if pool is None:
         return []
-    bandwidth, origin = _bandwidth(device, row)
-    if bandwidth is None:
-        warnings.append(f"NVIDIA: the memory bandwidth of {name} is unknown")
-    capability = device.compute_capability
-    known = Device(
-        name=name,
-        vendor="nvidia",
+    capability, row = device.compute_capability, match.row
+    clock, bus = device.mem_clock_mhz, device.bus_bits
+    doubled = 2 * clock * bus / 8 / 1000 if clock and bus and not pool.unified else None  # double data rate
+    known = describe(
+        name,
+        "nvidia",
+        match,
+        pool,
+        warnings,
+        driver_gbps=doubled,
         backend="cuda",
-        total_bytes=total,
-        free_bytes=min(free, total),
-        unified=row is not None and row.unified,
         arch=row.arch if row else _arch(capability),
         compute_capability=_number(capability) or (row.compute_capability if row else None),
-        bandwidth_gbps=bandwidth,
-        bandwidth_source=origin,
-        fp32_tflops=row.fp32_tflops if row else None,
-        fp16_tflops=row.fp16_tflops if row else None,
         pci_address=_pci(device.pci),
         uuid=device.uuid,
     )
+    if _is_vgpu(name):
+        warnings.append(f"NVIDIA: {name} is a share of a card (vGPU): its speed is the card's, shared in time")
     return _mig(device, known, warnings) if device.mig_mode else [known]
 
 
@@ -136,29 +151,20 @@ def _match(device: NvmlDevice, name: str, board: str, memory: Memory, tables: Ta
     return match
 
 
-def _memory(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str]) -> tuple[int | None, int | None]:
-    """Total and free bytes; (None, None) drops the device, with a warning."""
+def _pool(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str]) -> Pool | None:
+    """Its memory; None drops the device, with a warning."""
     if match.row is not None and match.row.unified:
-        return memory.total_bytes, memory.available_bytes
+        return share_of_ram(memory, 1.0)
     if device.memory_total:
-        return device.memory_total, device.memory_total if device.memory_free is None else device.memory_free
-    error = device.errors.get("memory", "no answer")
-    mib = nominal_mib(match.row, match.memory_gb) if match.row else None
-    if "permission" in error.lower() and mib:
+        free = device.memory_total if device.memory_free is None else device.memory_free
+        return Pool(total=device.memory_total, free=free)
+    error = device.errors.get("memory", "the driver was not asked")
+    nominal = nominal_pool(match)
+    if nominal and ("permission" in error.lower() or not device.errors):
         warnings.append(f"NVIDIA: the memory of {device.name} may not be read; its nominal size is assumed free")
-        return int(mib * MIB), int(mib * MIB)
+        return nominal
     warnings.append(f"NVIDIA: the memory of {device.name} could not be read ({error}); it is not counted")
-    return None, None
-
-
-def _bandwidth(device: NvmlDevice, row: Accelerator | None) -> tuple[float | None, str | None]:
-    """GB/s and where it is from: double data rate x bus width, capped by the table."""
-    table = row.memory_bandwidth_gbps if row else None
-    if device.mem_clock_mhz and device.bus_bits and not (row and row.unified):
-        driver = 2 * device.mem_clock_mhz * device.bus_bits / 8 / 1000
-        if table is None or driver <= TABLE_MARGIN * table:
-            return round(driver, 1), "driver"
-    return table, "table" if table else None
+    return None
 
 
 def _mig(device: NvmlDevice, parent: Device, warnings: list[str]) -> list[Device]:
@@ -172,19 +178,14 @@ def _mig(device: NvmlDevice, parent: Device, warnings: list[str]) -> list[Device
         slices = min(max(round(MIG_MEMORY_SLICES * part.memory_total / parent.total_bytes), 1), MIG_MEMORY_SLICES)
         compute = (int(profile[1]) if profile else min(slices, MIG_COMPUTE_SLICES)) / MIG_COMPUTE_SLICES
         parts.append(
-            Device(
+            replace(
+                parent,
                 name=part.name or f"{parent.name} MIG",
-                vendor="nvidia",
-                backend="cuda",
                 total_bytes=part.memory_total,
                 free_bytes=part.memory_total if part.memory_free is None else part.memory_free,
-                arch=parent.arch,
-                compute_capability=parent.compute_capability,
                 bandwidth_gbps=_share(parent.bandwidth_gbps, slices / MIG_MEMORY_SLICES),
-                bandwidth_source=parent.bandwidth_source,
                 fp32_tflops=_share(parent.fp32_tflops, compute),
                 fp16_tflops=_share(parent.fp16_tflops, compute),
-                pci_address=parent.pci_address,
                 uuid=part.uuid,
             )
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-SECONDS = 2.0
+from llmfit.hardware.cutoff import SECONDS, Attempt
+
 TIMEOUT = "TIMEOUT"
 
 
@@ -45,27 +45,14 @@ class NvmlSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[NvmlDevice, ...] = ()
 
 
-_hung: threading.Thread | None = None  # a snapshot that never came back; no second one is started beside it
-
-
 def collect(seconds: float = SECONDS, read: Callable[[], NvmlSnapshot] | None = None) -> NvmlSnapshot:
-    """Takes a snapshot in a daemon thread, and gives up after ``seconds``."""
-    global _hung
-    if _hung is not None and _hung.is_alive():
+    """Takes a snapshot, and gives up after ``seconds``."""
+    try:
+        return Attempt("nvml", read or _read, seconds).result()
+    except TimeoutError:
         return NvmlSnapshot(error=TIMEOUT)
-    answer: list[NvmlSnapshot] = []
-
-    def work() -> None:
-        try:
-            answer.append((read or _read)())
-        except Exception as error:  # an old or broken binding: a warning, never a crash
-            answer.append(NvmlSnapshot(error=f"{type(error).__name__}: {error}"))
-
-    thread = threading.Thread(target=work, name="llmfit-nvml", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    _hung = thread if thread.is_alive() else None
-    return answer[0] if answer else NvmlSnapshot(error=TIMEOUT)
+    except Exception as error:  # an old or broken binding: a warning, never a crash
+        return NvmlSnapshot(error=f"{type(error).__name__}: {error}")
 
 
 def _read() -> NvmlSnapshot:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-
+from llmfit.hardware.describe import MIB
+from llmfit.hardware.memory import number
 from llmfit.hardware.nvml import NvmlDevice, NvmlSnapshot
 from llmfit.hardware.source import Source
 
-MIB = 1 << 20
 # A field that the installed version does not know fails the whole query: so a second, shorter one.
 QUERIES = (
     "name,memory.total,memory.free,uuid,pci.bus_id,compute_cap,mig.mode.current,clocks.max.memory",
@@ -25,27 +24,27 @@ def read_smi(source: Source) -> NvmlSnapshot:
                 break  # not installed, or hanging: another query would not help
             if output.status == 0:
                 fields = query.split(",")
-                rows = csv.reader(output.stdout.splitlines(), skipinitialspace=True)
-                return NvmlSnapshot(devices=tuple(_device(dict(zip(fields, row, strict=False))) for row in rows if row))
+                rows = ([cell.strip() for cell in line.split(",")] for line in output.stdout.splitlines())
+                cells = (dict(zip(fields, row, strict=True)) for row in rows if len(row) == len(fields))
+                return NvmlSnapshot(devices=tuple(_device(row) for row in cells if "GPU-" in row["uuid"]))
     return NvmlSnapshot()
 
 
 def _device(cells: dict[str, str]) -> NvmlDevice:
     known = {field: _known(cell) for field, cell in cells.items()}
-    total, free = known.get("memory.total"), known.get("memory.free")
-    clock, capability = known.get("clocks.max.memory"), known.get("compute_cap")
-    errors = {} if total else {"memory": cells.get("memory.total", "not printed").strip("[] ")}
-    major, _, minor = (capability or "").partition(".")
+    total, free = number(known.get("memory.total")), number(known.get("memory.free"))
+    major, _, minor = (known.get("compute_cap") or "").partition(".")
+    capability = number(major), number(minor)
     return NvmlDevice(
         name=known.get("name"),
         uuid=known.get("uuid"),
         pci=known.get("pci.bus_id"),
-        memory_total=int(total) * MIB if total and total.isdigit() else None,
-        memory_free=int(free) * MIB if free and free.isdigit() else None,
-        mem_clock_mhz=int(clock) if clock and clock.isdigit() else None,
-        compute_capability=(int(major), int(minor)) if major.isdigit() and minor.isdigit() else None,
+        memory_total=total and total * MIB,
+        memory_free=None if free is None else free * MIB,
+        mem_clock_mhz=number(known.get("clocks.max.memory")),
+        compute_capability=capability if all(part is not None for part in capability) else None,  # type: ignore[arg-type]
         mig_mode=int(known.get("mig.mode.current") == "Enabled"),
-        errors=errors,
+        errors={} if total else {"memory": cells["memory.total"].strip("[] ")},
     )
 
 

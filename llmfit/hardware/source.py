@@ -7,17 +7,22 @@ A replay folder holds ``files/<absolute path>`` for text files, and beside it, e
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from llmfit.hardware.cutoff import Attempt
 from llmfit.hardware.nvml import NvmlSnapshot, collect
 
-COMMAND_SECONDS = 2.0
-MAX_FILE_BYTES = 4 << 20
+MAX_BYTES = 4 << 20  # of a file, or of what a command prints
+
+T = TypeVar("T")
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -49,7 +54,7 @@ class Source(Protocol):
         """The sorted entries of a folder; empty where there is none."""
 
     def command(self, *argv: str) -> Output | None:
-        """Runs a fixed command, never a shell, for two seconds at most; None if it did not finish."""
+        """Runs a fixed command, never a shell, for two seconds at most; None if it is missing or was cut off."""
 
     def env(self, name: str) -> str | None:
         """An environment variable."""
@@ -70,7 +75,7 @@ class LiveSource:
     def text(self, path: str) -> str | None:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                return file.read(MAX_FILE_BYTES).rstrip("\0\n")
+                return file.read(MAX_BYTES).rstrip("\0\n")
         except OSError:
             return None
 
@@ -83,13 +88,31 @@ class LiveSource:
     def command(self, *argv: str) -> Output | None:
         import subprocess
 
+        own = dict(os.environ, LC_ALL="C")  # a decimal comma or a translated word is no fact
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=own,
+                start_new_session=True,
             )
-        except (OSError, subprocess.TimeoutExpired):
+        except (OSError, ValueError):
             return None
-        return Output(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+        def read() -> Output:
+            assert process.stdout is not None
+            with process.stdout as pipe:
+                text = pipe.read(MAX_BYTES).decode("utf-8", "replace")
+            return Output(process.wait(), text)
+
+        try:
+            return Attempt(" ".join(argv), read).result()
+        except TimeoutError:
+            with contextlib.suppress(OSError):  # with what it started, which holds its output open
+                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+            return None
 
     def env(self, name: str) -> str | None:
         return os.environ.get(name)
@@ -117,6 +140,41 @@ class LiveSource:
             ram_total_bytes=memory.total,
             ram_available_bytes=memory.available,
         )
+
+
+class Once:
+    """Another source, asked each question once: so all probes see the same, and no file is read twice."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._known: dict[tuple[str, ...], Any] = {}
+
+    def _ask(self, key: tuple[str, ...], ask: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = ask()
+        answer: T = self._known[key]
+        return answer
+
+    def text(self, path: str) -> str | None:
+        return self._ask(("text", path), lambda: self._source.text(path))
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        return self._ask(("names", folder), lambda: self._source.names(folder))
+
+    def command(self, *argv: str) -> Output | None:
+        return self._ask(("command", *argv), lambda: self._source.command(*argv))
+
+    def env(self, name: str) -> str | None:
+        return self._source.env(name)
+
+    def nvml(self) -> NvmlSnapshot:
+        return self._ask(("nvml",), self._source.nvml)
+
+    def platform(self) -> Facts:
+        return self._ask(("platform",), self._source.platform)
+
+    def psutil(self) -> Facts:
+        return self._ask(("psutil",), self._source.psutil)
 
 
 class ReplaySource:

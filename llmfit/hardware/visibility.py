@@ -11,14 +11,20 @@ from llmfit.machine import Device
 def apply_visible(
     source: Source, variable: str, devices: list[Device], parents: list[int], warnings: list[str]
 ) -> list[Device]:
-    """``devices`` with `visible` set; ``parents`` holds the index of the card that each is, or lies on."""
+    """``devices`` with `visible` set; ``parents`` holds the index of the card that each is, or lies on.
+
+    Devices that are hidden already stay so; indices count those that are left.
+    """
     value = source.env(variable)
-    chosen = list(range(len(devices)))
-    if value is not None and devices:
-        chosen = _chosen(value, variable, devices, parents, warnings)
-        if len(chosen) < len(devices):
-            hidden = len(devices) - len(chosen)
-            warnings.append(f"{variable} hides {hidden} of {len(devices)} {devices[0].vendor.upper()} devices")
+    left = [index for index, device in enumerate(devices) if device.visible]
+    chosen = left
+    if value is not None and left:
+        cards = {parent: at for at, parent in enumerate(dict.fromkeys(parents[index] for index in left))}
+        own = [cards[parents[index]] for index in left]
+        chosen = [left[at] for at in _chosen(value, variable, [devices[index] for index in left], own, warnings)]
+        if len(chosen) < len(left):
+            hidden = len(left) - len(chosen)
+            warnings.append(f"{variable} hides {hidden} of {len(left)} {devices[0].vendor.upper()} devices")
     mig = [index for index in chosen if (devices[index].uuid or "").startswith("MIG-")]
     if len(mig) > 1:
         warnings.append(f"a process can use one MIG device: {len(mig) - 1} of {len(mig)} are not counted")
@@ -31,12 +37,13 @@ def _chosen(value: str, variable: str, devices: list[Device], parents: list[int]
     for token in (part.strip() for part in value.split(",")):
         if token in ("", "-1", "NoDevFiles"):
             break
-        if token.isdigit():
-            found = [index for index, parent in enumerate(parents) if parent == int(token)]
+        card, _, tile = token.partition(".")  # ZE_AFFINITY_MASK: a tile of a device
+        if card.isdigit() and (not tile or tile.isdigit()):
+            found = [index for index, parent in enumerate(parents) if parent == int(card)]
         else:
             found = [index for index, device in enumerate(devices) if (device.uuid or "").startswith(token)]
         if not found:  # drivers ignore everything from the first bad entry on
-            warnings.append(f"CUDA_VISIBLE_DEVICES: there is no GPU {token!r}; it and what follows are ignored")
+            warnings.append(f"{variable}: there is no GPU {token!r}; it and what follows are ignored")
             break
         chosen += [index for index in found if index not in chosen]
     return chosen

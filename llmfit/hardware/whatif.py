@@ -164,7 +164,9 @@ def _detected(machine: Machine, whatif: WhatIf, ram: int) -> list[Device]:
             size = int(whatif.vram_gb * GIB)
             backend = whatif.backend or "cuda"
             vendor = VENDOR_OF_BACKEND.get(backend, "unknown")
-            made_up = Device(name=MADE_UP, vendor=vendor, backend=backend, total_bytes=size, free_bytes=size)
+            made_up = Device(
+                name=MADE_UP, vendor=vendor, backend=backend, total_bytes=size, free_bytes=size, seen_by="request"
+            )
             return [made_up] * (count or 1)
         if count:
             raise BadParam("invalid gpu_count value: this machine has no GPU to multiply; give gpu or vram_gb")
@@ -197,6 +199,10 @@ def _from_row(row: Accelerator, memory_gb: float | None, ram: int) -> Device:
         bandwidth_source="table" if row.memory_bandwidth_gbps else None,
         fp32_tflops=row.fp32_tflops,
         fp16_tflops=row.fp16_tflops,
+        memory_source="ram" if row.unified else "table",
+        seen_by="request",
+        record=row.id,
+        confidence=row.confidence,
     )
 
 
@@ -242,7 +248,7 @@ def _with_vram(devices: list[Device], vram_gb: float | None, ram: int) -> list[D
     whole = sum(device.total_bytes for device in devices)
     sizes = [size * device.total_bytes // whole if whole else size // len(devices) for device in devices]
     return [
-        replace(device, total_bytes=part, free_bytes=part, pci_address=None, uuid=None)
+        replace(device, total_bytes=part, free_bytes=part, memory_source="request", pci_address=None, uuid=None)
         for device, part in zip(devices, sizes, strict=True)
     ]
 

@@ -90,12 +90,12 @@ def test_wsl(machine):
     [
         ("driver_mismatch", "driver and library are of different versions"),
         ("nvml_hang", "the driver did not answer within 2 s"),
-        ("library_missing", "no NVIDIA GPU is counted (NVIDIA GeForce RTX 3090)"),
+        ("library_missing", "no NVIDIA GPU is used (NVIDIA GeForce RTX 3090)"),
     ],
 )
 def test_a_failure_is_one_warning(machine, name, text):
     result = machine(name)
-    assert result.devices == ()
+    assert not any(gpu.visible for gpu in result.devices)
     (warning,) = result.warnings
     assert text in warning
     assert "\n" not in warning
@@ -120,7 +120,7 @@ def test_a_hanging_library_does_not_hang_us():
     assert collect(0.05, hang).error == nvml.TIMEOUT
     assert collect(0.05, NvmlSnapshot).error == nvml.TIMEOUT  # none is started beside one that hangs
     assert time.monotonic() - started < 1
-    nvml._hung.join()
+    time.sleep(max(0, started + 1.6 - time.monotonic()))
     assert collect(1, NvmlSnapshot).error is None
 
 
