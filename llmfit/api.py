@@ -147,9 +147,13 @@ def changed(machine: Machine, query: Any) -> Machine:
 
 def plan(model: str, machine: Machine | None = None, **options: Unpack[Plans]) -> Plan:
     """What it takes to run a model: the least hardware for each way to run it, what to add to this machine."""
+    return planned(machine or detect(), _query("plan", options, model))
+
+
+def planned(machine: Machine, query: Any) -> Plan:
     from llmfit.planning import plan
 
-    return plan(_engine(machine or detect()), _query("plan", options, model))
+    return plan(_engine(machine), query)
 
 
 def compare(models: Iterable[str], machine: Machine | None = None, **options: Unpack[Comparisons]) -> Answer:

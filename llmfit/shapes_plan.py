@@ -21,7 +21,7 @@ class RunPath(Struct, frozen=True, kw_only=True):
     minimum: Hardware | None  # it runs, at the target speed if there is one
     recommended: Hardware | None  # with a fit of good or better
     estimated_tps: float | None  # on the recommended hardware, at this machine's bandwidths
-    fit_level: str | None  # on the recommended hardware: TooTight, Marginal, Good, Perfect
+    fit_level: str  # on the recommended hardware: TooTight, Marginal, Good, Perfect
     notes: tuple[str, ...] = ()
     quantization: str | None = None
     run_mode: str | None = None

@@ -6,13 +6,20 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the ``llmfit`` console script. Exit status 0, 1 (it failed) or 2 (bad usage)."""
+    """Entry point of the console script. Exit status 0, 1 (it failed), 2 (bad usage) or 130 (interrupted)."""
+    import click
+
     from llmfit.errors import BadParam, LlmfitError
 
     try:
         from llmfit.cli.group import cli
 
-        status = cli(standalone_mode=True)
+        status = cli(standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "llmfit"
+        sys.exit(fail(f"{' '.join(error.format_message().split())} Try '{where} --help'.", 2))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
     except BadParam as error:
         sys.exit(fail(str(error), 2))
     except LlmfitError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
@@ -12,7 +13,12 @@ from llmfit import params
 from llmfit.errors import BadParam
 from llmfit.params import Param
 
-FLAGLESS = {"name", "exact"}
+MOST_COMPLETIONS = 200
+FLAGLESS = {"name", "exact", "models"}
+SECTIONS = {
+    "machine": "Another machine", "basis": "Another machine", "analyse": "How it is run", "score": "What it is for",
+    "filter": "Which models", "order": "Order and number", "page": "Order and number",
+}  # of --help, by the stage of a parameter  # fmt: skip
 
 
 def flags(endpoint: str, stages: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -34,13 +40,59 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
     kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B", "names": "A,B"}
     meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
+    if param.choices:
+        more["shell_complete"] = lambda c, p, start: [word for word in param.choices if word.startswith(start.lower())]
     return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)
+
+
+def model_argument(name: str = "model", **more: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An argument that a shell completes with the ids that contain what was typed."""
+
+    def ids(context: click.Context, argument: click.Parameter, start: str) -> list[str]:
+        from llmfit import catalog
+
+        core = catalog.default().core
+        found = (core.name_of(index) for index, holds in enumerate(core.found((start.lower(),))) if holds)
+        return [each for each in found if start.lower() in each.lower()][:MOST_COMPLETIONS]
+
+    return click.argument(name, shell_complete=ids, **more)
+
+
+class Command(click.Command):
+    """A command whose --help shows the parameters in sections."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in SECTIONS.values()}
+        for option in self.get_params(context):
+            record = option.get_help_record(context)
+            param = params.BY_NAME.get(option.name or "")
+            if record is not None:
+                sections.setdefault(SECTIONS.get(param.stage if param else "", "Options"), []).append(record)
+        for name, records in sections.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
 
 
 def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None = None) -> Any:
     """The Query of the flags; BadParam with the same text that HTTP gives."""
     pairs = [(key, value) for key, values in given.items() for value in values]
-    return params.parse(pairs, endpoint, name).query
+    try:
+        return params.parse(pairs, endpoint, name).query
+    except BadParam as error:
+        raise BadParam(str(error) + nearest(str(error), pairs)) from None
+
+
+def nearest(error: str, pairs: list[tuple[str, str]]) -> str:
+    """A hint at the value that a misspelt one may have meant."""
+    import difflib
+
+    for key, value in pairs:
+        param = params.BY_NAME[key]
+        if error.startswith(f"invalid {param.name} value: use "):
+            near = difflib.get_close_matches(value.lower(), [*param.choices, *param.value_aliases], n=1)
+            return f" (did you mean '{near[0]}'?)" if near else ""
+    return ""
 
 
 def formats(command: Callable[..., None]) -> Callable[..., None]:
@@ -66,8 +118,8 @@ def format_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def put(form: str, body: bytes, rows: str, show: str) -> None:
-    """Print an answer, given as JSON: as it is, as a sheet of what lies under the key `rows`, or as a table by the
-    function of :mod:`llmfit.cli.tables` called `show`.
+    """Print an answer, given as JSON: as it is, as a sheet of what lies under the key `rows`, or as a table by `show`,
+    the name of a function in a module of :mod:`llmfit.cli` (`tables.show_rows`).
     """
     if form == "json":
         click.echo(body)
@@ -79,9 +131,8 @@ def put(form: str, body: bytes, rows: str, show: str) -> None:
         found = msgspec.json.decode(body)[rows]
         click.echo(sheet(found if isinstance(found, list) else [found]), nl=False)
     else:
-        from llmfit.cli import tables
-
-        getattr(tables, show)(body)
+        module, name = show.split(".")
+        getattr(import_module(f"llmfit.cli.{module}"), name)(body)
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:

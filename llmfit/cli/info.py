@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of
 
 
-@click.command("info")
-@click.argument("model")
+@click.command("info", cls=Command)
+@model_argument()
 @flags("name", ("machine", "analyse", "score"))
 @formats
 def command(form: str, model: str, **given: tuple[str, ...]) -> None:
@@ -16,4 +16,4 @@ def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     from llmfit import api
 
     query = query_of("name", {**given, "include_too_tight": ("true",)}, model)
-    put(form, api.the_one(api.detect(), query).json, "models", "show_model")
+    put(form, api.the_one(api.detect(), query).json, "models", "tables.show_model")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, put, query_of
 
 
-@click.command("system")
+@click.command("system", cls=Command)
 @flags("system")
 @formats
 def command(form: str, **given: tuple[str, ...]) -> None:
@@ -17,4 +17,4 @@ def command(form: str, **given: tuple[str, ...]) -> None:
     from llmfit.shapes import SystemAnswer
 
     machine = api.changed(api.detect(), query_of("system", given))
-    put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "show_system")
+    put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "tables.show_system")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
 from rich.table import Table
 
 from llmfit.shapes import Envelope, Row, SystemAnswer
 
+MORE = "More: llmfit fit · llmfit recommend --use-case coding · llmfit info MODEL · llmfit --help"
 LEVEL_STYLES = {"perfect": "bold green", "good": "green", "marginal": "yellow", "too_tight": "red"}
 
 
@@ -51,23 +55,85 @@ def show_system(body: bytes) -> None:
     console().print(facts(rows))
 
 
+def headed(first: str, *columns: tuple[str, JustifyMethod]) -> Table:
+    """A table whose first column takes the room that the others leave."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", expand=True)
+    table.add_column(first, overflow="ellipsis", no_wrap=True, ratio=1)
+    for name, justify in columns:
+        table.add_column(name, justify=justify, no_wrap=True)
+    return table
+
+
+def ranking(rows: tuple[Row, ...]) -> Table:
+    """Rows of a ranking."""
+    table = headed(
+        "Model", ("Score", "right"), ("Fit", "left"), ("tok/s", "right"), ("Quant", "left"), ("GiB", "right"),
+        ("Mode", "left"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            escape(row.name), f"{row.score:.1f}", level(row), f"{row.estimated_tps:.1f}", row.best_quant,
+            f"{row.total_memory_gb:.1f}", row.run_mode_label,
+        )  # fmt: skip
+    return table
+
+
 def show_rows(body: bytes) -> None:
     answer = msgspec.json.decode(body, type=Envelope)
     out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    table.add_column("Model", overflow="ellipsis", no_wrap=True, ratio=1)
-    for name, justify in (
-        ("Score", "right"), ("Fit", "left"), ("tok/s", "right"), ("Quant", "left"), ("GiB", "right"), ("Mode", "left"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table = ranking(answer.models)
+    table.caption = f"{answer.returned_models} of {answer.total_models} models"
+    out.print(table)
+    warn(out, answer.warnings)
+
+
+def show_summary(body: bytes) -> None:
+    """This machine in a line, its best models, the command that runs the first, and where to go on."""
+    answer = msgspec.json.decode(body, type=Envelope)
+    system, out = answer.system, console()
+    gpus = [f"{f'{gpu.count} x ' if gpu.count > 1 else ''}{gpu.name} ({gpu.vram_gb:.0f} GiB)" for gpu in system.gpus]
+    cores = f"{system.cpu_cores} core{'s' if system.cpu_cores > 1 else ''}"
+    ram = f"{system.available_ram_gb:.0f} of {system.total_ram_gb:.0f} GiB RAM free"
+    out.print(escape(" · ".join((*gpus, f"{system.cpu_name}, {cores}", ram))))
+    warn(out, (*system.warnings, *answer.warnings))
+    out.print(ranking(answer.models))
+    run = run_command(answer.models[0]) if answer.models else None
+    if run:
+        out.print(f"[dim]Run the first:[/] {escape(run)}", soft_wrap=True)
+    out.print(f"[dim]{MORE}[/]")
+
+
+def run_command(row: Row) -> str | None:
+    """One shell-quoted line that serves the model as the row says; None where nothing is known to pull."""
+    if row.download is None:
+        return None
+    repo = shlex.quote(row.download.repo)
+    context = row.effective_context_length
+    if row.runtime == "llamacpp":
+        return f"llama-server -hf {repo}:{row.best_quant} -c {context}"
+    if row.runtime == "mlx":
+        return f"mlx_lm.server --model {repo}"
+    devices = len(row.per_device_gb)
+    split = f" --tensor-parallel-size {devices}" if row.run_mode == "tensor_parallel" else ""
+    return f"vllm serve {repo} --max-model-len {context}{split}"
+
+
+def show_catalog(body: bytes) -> None:
+    answer = msgspec.json.decode(body, type=Envelope)
+    table = headed(
+        "Model", ("Size", "right"), ("Context", "right"), ("Released", "left"), ("Licence", "left"), ("For", "left")
+    )
     for row in answer.models:
         table.add_row(
-            row.name, f"{row.score:.1f}", level(row), f"{row.estimated_tps:.1f}", row.best_quant,
-            f"{row.total_memory_gb:.1f}", row.run_mode_label,
-        )  # fmt: skip
+            escape(row.name), row.parameter_count, str(row.context_length), row.release_date, row.license, row.category
+        )
     table.caption = f"{answer.returned_models} of {answer.total_models} models"
-    table.expand = True
-    out.print(table)
+    console().print(table)
+
+
+def warn(out: Console, warnings: tuple[str, ...]) -> None:
+    for text in warnings:
+        out.print(f"[yellow]{escape(text)}[/]")
 
 
 def show_model(body: bytes) -> None:

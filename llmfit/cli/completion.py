@@ -1,0 +1,25 @@
+"""``llmfit completion``: completion for a shell."""
+
+from __future__ import annotations
+
+import click
+
+from llmfit.errors import BadParam
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", metavar="|".join(SHELLS))
+@click.pass_context
+def command(context: click.Context, /, shell: str) -> None:
+    """Print a script that completes commands, flags and their values.
+
+    For example: eval "$(llmfit completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell) if shell in SHELLS else None
+    if found is None:
+        raise BadParam(f"invalid shell value: use {'|'.join(SHELLS)}")
+    click.echo(found(context.find_root().command, {}, "llmfit", "_LLMFIT_COMPLETE").source())

@@ -1,0 +1,19 @@
+"""``llmfit diff``: models side by side."""
+
+from __future__ import annotations
+
+import click
+
+from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of
+
+
+@click.command("diff", cls=Command)
+@model_argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
+@flags("compare")
+@formats
+def command(form: str, models: tuple[str, ...], **given: tuple[str, ...]) -> None:
+    """Compare two to eight models on this machine. MODEL is an id, or a part of one that names one model."""
+    from llmfit import api
+
+    query = query_of("compare", {**given, "models": (",".join(models),)})
+    put(form, api.compared(api.detect(), query).json, "models", "tables_more.show_diff")
