@@ -20,7 +20,7 @@ from llmfit.shapes import CatalogName
 if TYPE_CHECKING:
     from llmfit import records
     from llmfit._catalog import Catalog as CoreCatalog
-    from llmfit.tables import Tables
+    from llmfit.tables import Profile, Tables
 
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
 NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing", "newer")
@@ -53,13 +53,19 @@ class Catalog:
 
     @cached_property
     def tables(self) -> Tables:
-        """The accelerator and CPU tables, decoded when first asked for."""
-        from llmfit.tables import Accelerator, CpuFamily, Tables
+        """The tables of hardware, decoded when first asked for."""
+        from llmfit.tables import Accelerator, CpuFamily, Profile, Tables
 
         return Tables(
             accelerators=msgspec.msgpack.decode(self._packed.accelerators, type=tuple[Accelerator, ...]),
             cpus=msgspec.msgpack.decode(self._packed.cpus, type=tuple[CpuFamily, ...]),
+            machines=msgspec.msgpack.decode(self._packed.machines, type=tuple[Profile, ...]),
         )
+
+    def add_machine(self, profile: Profile) -> None:
+        """From now on the profile can be named as those that are shipped."""
+        tables = self.tables
+        self.__dict__["tables"] = msgspec.structs.replace(tables, machines=(profile, *tables.machines))
 
     def revised(self, policy: dict[str, float], engines: dict[str, dict[str, float]]) -> Catalog:
         """The same catalog under other constants and engine figures (by name): what a cross-validation needs."""

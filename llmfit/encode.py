@@ -55,6 +55,7 @@ def gpus_of(devices: list[Device]) -> tuple[Gpu, ...]:
             count=len(kind),
             unified_memory=first.unified,
             memory_bandwidth_gbps=first.bandwidth_gbps,
+            memory_bandwidth_source=first.bandwidth_source,
             pci_address=first.pci_address if len(kind) == 1 else None,
             uuid=first.uuid if len(kind) == 1 else None,
         )
@@ -80,7 +81,9 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
         unified_memory=bool(devices) and all(device.unified for device in devices),
         backend=BACKEND_LABELS.get(devices[0].backend, devices[0].backend) if devices else cpu,
         gpus=gpus_of(devices),
+        hidden_gpus=gpus_of([device for device in machine.devices if device not in devices]),
         ram_bandwidth_gbps=machine.ram_bandwidth_gbps,
+        ram_bandwidth_source=machine.ram_bandwidth_source,
         observed_at=machine.observed_at,
         warnings=(*machine.warnings, *warnings),
     )

@@ -10,8 +10,10 @@ from typing import Literal, TypedDict
 class Machines(TypedDict, total=False):
     """Facts of a machine."""
 
+    profile: str | None
+    """What if this were the machine of that name in `llmfit hardware list`? The others then change it."""
     gpu: str | None
-    """What if the GPU were this one (a name)?"""
+    """What if the GPU were this one, or these: a name, `2x RTX 3090`, `RTX 4090 + RTX 3060`?"""
     gpu_count: int | None
     """What if there were so many of the GPU? 0 removes the GPUs."""
     vram_gb: float | None

@@ -20,7 +20,7 @@ from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
 from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import Copy, GgufSource, RowFacts
-from llmfit.tables import Accelerator, CpuFamily, read_csv
+from llmfit.tables import Accelerator, CpuFamily, Profile, read_csv
 
 FORMAT_VERSION = 3
 
@@ -93,6 +93,7 @@ class Packed(msgspec.Struct, frozen=True):
     engines: msgspec.Raw
     accelerators: msgspec.Raw
     cpus: msgspec.Raw
+    machines: msgspec.Raw
 
 
 def size_label(model: records.Model) -> str:
@@ -399,7 +400,7 @@ def pack(source: Path) -> bytes:
         mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
         use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         accelerators=table("accelerators.csv", Accelerator),
-        cpus=table("cpus.csv", CpuFamily),
+        cpus=table("cpus.csv", CpuFamily), machines=table("machines.csv", Profile),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
     return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))

@@ -149,7 +149,14 @@ PARAMS = (
         name="concurrency", kind="positive", stage="analyse", endpoints=SCORED, default=1, at_most=1024,
         help="Sessions at once, each of the whole context: memory for all, tokens/s for each.",
     ),
-    Param(name="gpu", kind="text", stage="machine", endpoints=WHATIF, help="What if the GPU were this one (a name)?"),
+    Param(
+        name="profile", kind="text", stage="machine", endpoints=WHATIF,
+        help="What if this were the machine of that name in `llmfit hardware list`? The others then change it.",
+    ),
+    Param(
+        name="gpu", kind="text", stage="machine", endpoints=WHATIF,
+        help="What if the GPU were this one, or these: a name, `2x RTX 3090`, `RTX 4090 + RTX 3060`?",
+    ),
     Param(
         name="gpu_count", kind="count", stage="machine", endpoints=WHATIF, at_most=64,
         help="What if there were so many of the GPU? 0 removes the GPUs.",

@@ -35,6 +35,7 @@ class Gpu(Struct, frozen=True):
     count: int
     unified_memory: bool
     memory_bandwidth_gbps: float | None
+    memory_bandwidth_source: str | None  # driver, table, request
     pci_address: str | None = None
     uuid: str | None = None
 
@@ -54,7 +55,9 @@ class System(Struct, frozen=True):
     unified_memory: bool
     backend: str
     gpus: tuple[Gpu, ...]
+    hidden_gpus: tuple[Gpu, ...]  # seen, but not used: CUDA_VISIBLE_DEVICES and the like, integrated beside discrete
     ram_bandwidth_gbps: float | None
+    ram_bandwidth_source: str | None  # table, request, measured, smbios
     observed_at: str
     warnings: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -80,11 +80,36 @@ class CpuFamily(msgspec.Struct, frozen=True, kw_only=True):
     release_year: Year | None = None
 
 
+KINDS = ("desktop", "laptop", "mini", "mac", "workstation", "server", "sbc", "cloud")
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A computer by name. What is named like a what-if parameter means the same (GiB, GB/s); its memory is all free."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9.-]*)?$", max_length=60)] = ""
+    title: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    kind: Literal[KINDS] = "desktop"  # type: ignore[valid-type]
+    year: Year | None = None  # when it came out
+    os: Literal["linux", "macos", "windows"] = "linux"
+    cpu: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]  # a name that the CPU table knows
+    cpu_cores: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None  # physical, of all sockets
+    sockets: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
+    ram_gb: Amount
+    ram_bandwidth_gbps: Amount | None = None
+    gpu: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    vram_gb: Amount | None = None
+    gpu_bandwidth_gbps: Amount | None = None
+    unified_memory: bool | None = None
+    backend: Literal["cuda", "rocm", "metal", "vulkan", "sycl"] | None = None
+    sources: tuple[str, ...] = ()
+
+
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
-    """Both tables, in file order."""
+    """The tables of hardware, in file order."""
 
     accelerators: tuple[Accelerator, ...]
     cpus: tuple[CpuFamily, ...]
+    machines: tuple[Profile, ...] = ()
 
 
 _DROP = re.compile(r"\((?:r|tm|c)\)|[®™]")

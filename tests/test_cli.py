@@ -210,3 +210,37 @@ def test_module_and_script_are_the_same() -> None:
     code = "from llmfit.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd="/")
     assert done.stdout == good("--version")
+
+
+def test_a_profile_by_name_and_by_file(tmp_path: Path) -> None:
+    named = msgspec.json.decode(good("--json", "system", "--profile", "dgx-h100"), type=shapes.SystemAnswer).system
+    assert (named.gpu_count, named.gpu_name, named.cpu_cores, named.warnings) == (8, "H100 SXM", 112, ())
+    rig = tmp_path / "rig.toml"
+    rig.write_text('cpu = "AMD Ryzen 9 7950X"\ncpu_cores = 16\nram_gb = 64\ngpu = "2x RTX 3090"\n')
+    for command in (("system",), ("fit", "-n", "1"), ("info", MODEL)):
+        answer = json.loads(good("--json", *command, "--profile", str(rig), "--ram-gb", "32"))
+        assert (answer["system"]["gpu_count"], answer["system"]["total_ram_gb"]) == (2, 32.0), command
+    rig.write_text("cpu = 1\n")
+    assert refused("fit", "--profile", str(rig), status=1) == f"{rig}: cpu: expected a text, got a whole number"
+    assert refused("system", "--profile", "dgx").startswith('invalid profile value: no such machine "dgx"; nearest: d')
+
+
+def test_hardware(tmp_path: Path) -> None:
+    machines = json.loads(good("--json", "hardware", "list"))["machines"]
+    assert len(machines) >= 60 and {"name", "title", "kind", "ram_gb", "gpu", "sources"} <= set(machines[0])
+    macs = json.loads(good("hardware", "list", "studio", "--kind", "mac", "--json"))["machines"]
+    assert macs and all("mac-studio" in machine["name"] for machine in macs)
+    assert len(list(csv.DictReader(io.StringIO(good("hardware", "list", "--csv"))))) == len(machines)
+    shown = json.loads(good("hardware", "show", "mac-studio-m4-max-64gb", "--json"))
+    assert shown["profile"]["title"] and shown["system"]["gpus"][0]["memory_bandwidth_source"] == "table"
+    for text in (good("hardware", "list"), good("hardware", "show", "dgx-spark-128gb")):
+        assert text.strip() and max(map(len, text.splitlines())) <= 80
+    assert refused("hardware", "show", "foo").startswith("invalid profile value: no such machine")
+    assert refused("hardware", "list", "--kind", "x").startswith("invalid kind value: use desktop|")
+    fine, bad = tmp_path / "fine.toml", tmp_path / "bad.toml"
+    fine.write_text('cpu = "Apple M4"\nram_gb = 16\n')
+    bad.write_text('cpu = "Apple M4"\nram_gb = -1\n')
+    assert good("hardware", "validate", str(fine)) == f"{fine}: ok\n"
+    done = llmfit("hardware", "validate", str(fine), str(bad))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == f"{fine}: ok\n{bad}: ram_gb: expected a number above 0\n"

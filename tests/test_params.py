@@ -11,7 +11,7 @@ from llmfit import params
 from llmfit.errors import BadParam
 from llmfit.params import BY_NAME, ENDPOINTS, LISTS, PARAMS, Param, echo, parse
 
-WHATIF = ("gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_gb", "cpu_cores", "ram_bandwidth_gbps",
+WHATIF = ("profile", "gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_gb", "cpu_cores", "ram_bandwidth_gbps",
           "unified_memory", "backend")  # fmt: skip
 FITS = "perfect|good|marginal|too_tight"
 INTEGERS = ("-1", "1.5", "ten", "1e3", "0x10", "+1", "1 000", "1234567890123", "\u0663")  # the last is an Arabic 3
@@ -66,6 +66,7 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "kv_quant": ({"f16": "f16", "FP16": "f16", "Q8_0": "q8_0", "q4_0": "q4_0"}, ("f32", "q5"), "use f16|q8_0|q4_0"),
     "target_tps": ({"10": 10.0, "0.5": 0.5}, ("0", *NUMBERS), "use a positive number up to 1000000"),
     "concurrency": ({"1": 1, "1024": 1024}, ("0", "1025", *INTEGERS), "use a positive integer up to 1024"),
+    "profile": ({"dgx-h100": "dgx-h100"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "gpu": ({"RTX 4090": "RTX 4090"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "gpu_count": ({"0": 0, "64": 64}, ("65", *INTEGERS), "use a non-negative integer up to 64"),
     "vram_gb": ({"0": 0.0, "24": 24.0, "23.5": 23.5, ".5": 0.5, "24.": 24.0}, NUMBERS,

@@ -75,12 +75,20 @@ class Command(click.Command):
 
 
 def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None = None) -> Any:
-    """The Query of the flags; BadParam with the same text that HTTP gives."""
+    """The Query of the flags; BadParam with the same text that HTTP gives. A profile may be a file here."""
     pairs = [(key, value) for key, values in given.items() for value in values]
     try:
-        return params.parse(pairs, endpoint, name).query
+        query = params.parse(pairs, endpoint, name).query
     except BadParam as error:
         raise BadParam(str(error) + nearest(str(error), pairs)) from None
+    if query.profile is not None:
+        from llmfit import catalog
+        from llmfit.hardware.profile_file import is_path, load_profile
+
+        if is_path(query.profile):
+            opened = catalog.default()
+            opened.add_machine(load_profile(query.profile, opened.tables))
+    return query
 
 
 def nearest(error: str, pairs: list[tuple[str, str]]) -> str:
@@ -93,6 +101,23 @@ def nearest(error: str, pairs: list[tuple[str, str]]) -> str:
             near = difflib.get_close_matches(value.lower(), [*param.choices, *param.value_aliases], n=1)
             return f" (did you mean '{near[0]}'?)" if near else ""
     return ""
+
+
+def this_machine() -> Any:
+    """This computer, or the one that ``llmfit --from DIR`` names."""
+    from llmfit import catalog, hardware
+
+    return hardware.detect(catalog.default().tables, recording())
+
+
+def recording() -> Any:
+    """The recording that ``llmfit --from DIR`` names, None for this computer; LlmfitError where it is none."""
+    folder = click.get_current_context().find_root().params.get("recorded")
+    if folder is None:
+        return None
+    from llmfit.hardware import ReplaySource
+
+    return ReplaySource(folder)
 
 
 def formats(command: Callable[..., None]) -> Callable[..., None]:
@@ -133,6 +158,12 @@ def put(form: str, body: bytes, rows: str, show: str) -> None:
     else:
         module, name = show.split(".")
         getattr(import_module(f"llmfit.cli.{module}"), name)(body)
+
+
+def fail_late(failed: bool) -> None:
+    """Exit status 1 for a command that has said already, in its answer, what failed."""
+    if failed:
+        click.get_current_context().exit(1)
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:

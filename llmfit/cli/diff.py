@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of
+from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
 
 @click.command("diff", cls=Command)
@@ -16,4 +16,4 @@ def command(form: str, models: tuple[str, ...], **given: tuple[str, ...]) -> Non
     from llmfit import api
 
     query = query_of("compare", {**given, "models": (",".join(models),)})
-    put(form, api.compared(api.detect(), query).json, "models", "tables_more.show_diff")
+    put(form, api.compared(this_machine(), query).json, "models", "tables_more.show_diff")

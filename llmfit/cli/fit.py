@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
 
 @click.command("fit", cls=Command)
@@ -14,4 +14,4 @@ def command(form: str, **given: tuple[str, ...]) -> None:
     """Rank the models that fit this machine, or one described by --gpu, --ram-gb and the like."""
     from llmfit import api
 
-    put(form, api.ask(api.detect(), query_of("fit", given)).json, "models", "tables.show_rows")
+    put(form, api.ask(this_machine(), query_of("fit", given)).json, "models", "tables.show_rows")

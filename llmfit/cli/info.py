@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of
+from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
 
 @click.command("info", cls=Command)
@@ -16,4 +16,4 @@ def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     from llmfit import api
 
     query = query_of("name", {**given, "include_too_tight": ("true",)}, model)
-    put(form, api.the_one(api.detect(), query).json, "models", "tables.show_model")
+    put(form, api.the_one(this_machine(), query).json, "models", "tables.show_model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
 
 @click.command("list", cls=Command)
@@ -15,4 +15,4 @@ def command(form: str, **given: tuple[str, ...]) -> None:
     from llmfit import api
 
     given = {**given, "include_too_tight": given["include_too_tight"] or ("true",)}
-    put(form, api.ask(api.detect(), query_of("models", given)).json, "models", "tables.show_catalog")
+    put(form, api.ask(this_machine(), query_of("models", given)).json, "models", "tables.show_catalog")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of
+from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
 
 @click.command("plan", cls=Command)
@@ -16,4 +16,4 @@ def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     from llmfit import api
     from llmfit.encode import encode
 
-    put(form, encode(api.planned(api.detect(), query_of("plan", given, model))), "run_paths", "tables_more.show_plan")
+    put(form, encode(api.planned(this_machine(), query_of("plan", given, model))), "run_paths", "tables_more.show_plan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
 
 @click.command("search", cls=Command)
@@ -18,4 +18,4 @@ def command(form: str, text: str, **given: tuple[str, ...]) -> None:
     given = {**given, "search": (*given["search"], text)}
     if not (given["min_fit"] or given["perfect"] or given["include_too_tight"]):
         given["include_too_tight"] = ("true",)
-    put(form, api.ask(api.detect(), query_of("fit", given)).json, "models", "tables.show_rows")
+    put(form, api.ask(this_machine(), query_of("fit", given)).json, "models", "tables.show_rows")

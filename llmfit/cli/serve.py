@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from llmfit import params
-from llmfit.cli.common import flags, query_of, whole
+from llmfit.cli.common import flags, query_of, recording, whole
 from llmfit.values import value_of
 
 
@@ -38,8 +38,9 @@ def command(
 
     whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
     tables = catalog.default().tables
-    machine = apply_whatif(steady(detect(tables)), whatif, tables)
+    source = recording()
+    machine = apply_whatif(steady(detect(tables, source)), whatif, tables)
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
-    run(Settings(machine=machine, whatif=whatif, **settings))
+    run(Settings(machine=machine, whatif=whatif, observe=source is None, **settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import formats, put, query_of
+from llmfit.cli.common import formats, put, query_of, this_machine
 
 
 @click.command("llmfit")
@@ -13,4 +13,4 @@ def command(form: str) -> None:
     """This machine and the best models for it."""
     from llmfit import api
 
-    put(form, api.ask(api.detect(), query_of("top", {})).json, "models", "tables.show_summary")
+    put(form, api.ask(this_machine(), query_of("top", {})).json, "models", "tables.show_summary")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, put, query_of
+from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
 
 @click.command("system", cls=Command)
@@ -16,5 +16,5 @@ def command(form: str, **given: tuple[str, ...]) -> None:
     from llmfit.encode import encode, node, system_of
     from llmfit.shapes import SystemAnswer
 
-    machine = api.changed(api.detect(), query_of("system", given))
+    machine = api.changed(this_machine(), query_of("system", given))
     put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "tables.show_system")

@@ -10,7 +10,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from llmfit.shapes import Envelope, Row, SystemAnswer
+from llmfit.shapes import Envelope, Row, System, SystemAnswer
 
 MORE = "More: llmfit fit · llmfit recommend --use-case coding · llmfit info MODEL · llmfit --help"
 LEVEL_STYLES = {"perfect": "bold green", "good": "green", "marginal": "yellow", "too_tight": "red"}
@@ -38,21 +38,52 @@ def level(row: Row) -> str:
 
 def show_system(body: bytes) -> None:
     answer = msgspec.json.decode(body, type=SystemAnswer)
-    system = answer.system
+    console().print(facts([("Node", f"{answer.node.name} ({answer.node.os})"), *system_facts(answer.system)]))
+
+
+def system_facts(system: System) -> list[tuple[str, str]]:
+    """A machine as lines; where a bandwidth is from stands behind it."""
     rows = [
-        ("Node", f"{answer.node.name} ({answer.node.os})"),
         ("CPU", f"{system.cpu_name}, {system.cpu_cores} cores"),
         ("RAM", f"{system.total_ram_gb:.1f} GiB, {system.available_ram_gb:.1f} available"),
-        ("RAM bandwidth", f"{system.ram_bandwidth_gbps:.0f} GB/s" if system.ram_bandwidth_gbps else "not known"),
+        ("RAM bandwidth", rate(system.ram_bandwidth_gbps, system.ram_bandwidth_source)),
     ]
-    for gpu in system.gpus:
-        bandwidth = f"{gpu.memory_bandwidth_gbps:.0f} GB/s" if gpu.memory_bandwidth_gbps else "bandwidth not known"
-        count = f"{gpu.count} x " if gpu.count > 1 else ""
-        memory = f"{gpu.vram_gb:.1f} GiB, {gpu.free_vram_gb:.1f} free"
-        rows.append(("GPU", f"{count}{gpu.name}, {memory}, {bandwidth}, {gpu.backend}"))
+    for title, gpus in (("GPU", system.gpus), ("Hidden GPU", system.hidden_gpus)):
+        for gpu in gpus:
+            count = f"{gpu.count} x " if gpu.count > 1 else ""
+            memory = f"{gpu.vram_gb:.1f} GiB{' of RAM' if gpu.unified_memory else ''}, {gpu.free_vram_gb:.1f} free"
+            speed = rate(gpu.memory_bandwidth_gbps, gpu.memory_bandwidth_source)
+            rows.append((title, f"{count}{gpu.name}, {memory}, {speed}, {gpu.backend}"))
     rows.append(("Backend", system.backend))
-    rows += [("Warning", text) for text in system.warnings]
-    console().print(facts(rows))
+    return rows + [("Warning", text) for text in system.warnings]
+
+
+def rate(gbps: float | None, source: str | None) -> str:
+    """GB/s and where the figure is from."""
+    return f"{gbps:.0f} GB/s ({source})" if gbps else "bandwidth not known"
+
+
+def show_machines(body: bytes) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Name", "Kind", "Year", "RAM", "GPU"):
+        table.add_column(name, overflow="fold", justify="right" if name in ("Year", "RAM") else "left")
+    for profile in msgspec.json.decode(body)["machines"]:
+        ram, gpu = f"{profile['ram_gb']:g}", profile["gpu"] or ""
+        table.add_row(profile["name"], profile["kind"], str(profile["year"] or ""), ram, gpu)
+    console().print(table)
+
+
+def show_profile(body: bytes) -> None:
+    answer = msgspec.json.decode(body)
+    profile = answer["profile"]
+    rows = [("Profile", profile["name"]), ("Title", profile["title"]), ("Sources", ", ".join(profile["sources"]))]
+    system = msgspec.convert(answer["system"], System)
+    console().print(facts([row for row in rows if row[1]] + system_facts(system)))
+
+
+def show_checked(body: bytes) -> None:
+    for file in msgspec.json.decode(body)["files"]:
+        print(file["error"] or f"{file['path']}: ok")
 
 
 def headed(first: str, *columns: tuple[str, JustifyMethod]) -> Table:

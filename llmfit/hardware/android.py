@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from llmfit.hardware.describe import describe, share_of_ram
-from llmfit.hardware.lookup import resolve
+from llmfit.hardware.lookup import resolve, unified_share
 from llmfit.hardware.memory import read_memory
 from llmfit.hardware.source import Source
-from llmfit.hardware.whatif import unified_share
 from llmfit.machine import Device
 from llmfit.tables import Tables
 

@@ -8,9 +8,11 @@ from functools import lru_cache
 
 import msgspec
 
+from llmfit.machine import GIB
 from llmfit.tables import Accelerator, Tables, normalise_device
 
 MIB_PER_GIB = 1024
+APPLE_SMALL_GIB = 36  # up to this much RAM, Metal lets the GPU have two thirds of it, above three quarters
 PREFIXES = ("rtx", "gtx", "rx", "arc", "apple", "jetson")  # family words that a typed name often lacks
 
 _SIZE = re.compile(r"\b(\d+)gb\b")
@@ -132,6 +134,13 @@ def nominal_mib(row: Accelerator, memory_gb: float | None) -> float | None:
         return None
     nominal = memory_gb * MIB_PER_GIB
     return next((mib for mib in row.reported_mib if _close(mib, nominal)), nominal)
+
+
+def unified_share(vendor: str, ram_bytes: float) -> float:
+    """The share of RAM that a unified GPU may use where nothing was detected."""
+    if vendor == "nvidia":
+        return 1.0
+    return 0.667 if vendor == "apple" and ram_bytes <= APPLE_SMALL_GIB * GIB else 0.75
 
 
 def _hits(text: str, tables: Tables, vendor: str | None) -> list[Accelerator]:

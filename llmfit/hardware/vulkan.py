@@ -6,11 +6,10 @@ import re
 
 from llmfit.hardware import pci
 from llmfit.hardware.describe import MIB, Pool, describe, share_of_ram
-from llmfit.hardware.lookup import Hints, resolve
+from llmfit.hardware.lookup import Hints, resolve, unified_share
 from llmfit.hardware.memory import read_memory
 from llmfit.hardware.source import Source
 from llmfit.hardware.visibility import apply_visible
-from llmfit.hardware.whatif import unified_share
 from llmfit.machine import Device
 from llmfit.tables import Tables
 

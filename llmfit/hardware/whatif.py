@@ -8,13 +8,14 @@ import msgspec
 from msgspec.structs import replace
 
 from llmfit.errors import BadParam
-from llmfit.hardware.lookup import Hints, Match, backend_of, is_apu, nearest, nominal_mib, resolve_typed
+from llmfit.hardware.lookup import backend_of, is_apu, nominal_mib, unified_share
+from llmfit.hardware.named import Part, parts_of
+from llmfit.hardware.profiles import bare_machine, find_profile
 from llmfit.machine import GIB, Device, Machine
-from llmfit.tables import Accelerator, Tables
+from llmfit.tables import Accelerator, Profile, Tables
 
 MIB = 1 << 20
 MADE_UP = "User-specified GPU"
-MOST_NAMES = 12  # in an error message
 VENDOR_BACKENDS = {
     "nvidia": ("cuda", "vulkan"),
     "amd": ("rocm", "vulkan"),
@@ -32,12 +33,12 @@ RANGES = (  # parameter, more than, at most
     ("cpu_cores", 0, 100_000),
     ("ram_bandwidth_gbps", 0, 1_000_000),
 )
-APPLE_SMALL_GIB = 36  # up to this much RAM, Metal lets the GPU have two thirds of it, above three quarters
 
 
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """The what-if parameters of one request; None where one is absent. Sizes in GiB, bandwidth in GB/s."""
 
+    profile: str | None = None
     gpu: str | None = None
     gpu_count: int | None = None
     vram_gb: float | None = None  # over all GPUs together
@@ -54,8 +55,12 @@ def apply_whatif(machine: Machine, whatif: WhatIf, tables: Tables) -> Machine:
     if whatif == WhatIf():
         return machine
     _check_ranges(whatif)
+    if whatif.profile is not None:
+        profile = find_profile(whatif.profile, tables)
+        machine = profile_machine(profile, tables, machine.observed_at)
+        return apply_whatif(machine, replace(whatif, profile=None), tables)
     warnings: list[str] = []
-    named = _named(whatif, tables, warnings) if whatif.gpu is not None else None
+    named = parts_of(whatif.gpu, whatif.ram_gb, tables, warnings) if whatif.gpu is not None else []
     _check_removal(whatif)
     ram = _ram(machine, whatif, named)
     devices = _devices(machine, whatif, named, ram or machine.ram_total_bytes)
@@ -70,11 +75,11 @@ def apply_whatif(machine: Machine, whatif: WhatIf, tables: Tables) -> Machine:
     return _host(machine, whatif, named, ram)
 
 
-def unified_share(vendor: str, ram_bytes: float) -> float:
-    """The share of RAM that a unified GPU may use where nothing was detected."""
-    if vendor == "nvidia":
-        return 1.0
-    return 0.667 if vendor == "apple" and ram_bytes <= APPLE_SMALL_GIB * GIB else 0.75
+def profile_machine(profile: Profile, tables: Tables, observed_at: str = "") -> Machine:
+    """The whole machine of a profile: what it has in common with a what-if is one, with the same errors."""
+    keys = {field.name for field in msgspec.structs.fields(WhatIf)} - {"cpu_cores"}
+    own = {key: getattr(profile, key) for key in keys if hasattr(profile, key)}
+    return apply_whatif(bare_machine(profile, tables, observed_at), WhatIf(**own), tables)
 
 
 def _check_ranges(whatif: WhatIf) -> None:
@@ -101,46 +106,23 @@ def _check_removal(whatif: WhatIf) -> None:
             raise BadParam(f"invalid {name} value: 0 removes the GPUs; leave out {' and '.join(asks)}")
 
 
-def _named(whatif: WhatIf, tables: Tables, warnings: list[str]) -> Match:
-    """The record of ``gpu``; of a unified part, ``ram_gb`` tells the variants apart."""
-    text = " ".join((whatif.gpu or "").split())
-    if len(text) > 100:
-        raise BadParam("invalid gpu value: use a name of at most 100 characters")
-    hints = Hints(memory_mib=None if whatif.ram_gb is None else whatif.ram_gb * 1024)
-    match = resolve_typed(text, tables)
-    if any(row.unified for row in match.candidates):
-        match = resolve_typed(text, tables, hints)
-    if match.row is None and len(match.candidates) > 1:
-        names = list(dict.fromkeys(row.name for row in match.candidates))
-        more = f" (and {len(names) - MOST_NAMES} more)" if len(names) > MOST_NAMES else ""
-        listed = ", ".join(names[:MOST_NAMES]) + more
-        raise BadParam(f'invalid gpu value: "{text}" fits several GPUs; use one of: {listed}')
-    if match.row is None:
-        near = dict.fromkeys([*(row.name for row in match.candidates), *nearest(text, tables)])
-        raise BadParam(f'invalid gpu value: no such GPU "{text}"; nearest: {", ".join(list(near)[:3])}')
-    if match.odd_size_gb is not None:
-        sizes = "|".join(f"{size:g}" for size in match.row.memory_gb)
-        raise BadParam(f"invalid gpu value: {match.row.name} comes with {sizes} GB; give another size as vram_gb")
-    if match.warning:
-        warnings.append(f"gpu: {text} is {match.warning}")
-    return match
-
-
-def _ram(machine: Machine, whatif: WhatIf, named: Match | None) -> int | None:
+def _ram(machine: Machine, whatif: WhatIf, named: list[Part]) -> int | None:
     """RAM in bytes that the request sets, all of it free; None leaves it as it is."""
     if whatif.ram_gb is not None:
         return int(whatif.ram_gb * GIB)
-    if named and named.row and named.row.unified:
-        return machine.ram_total_bytes if named.memory_gb is None else int(named.memory_gb * GIB)
+    if named and named[0].row.unified:
+        return machine.ram_total_bytes if named[0].memory_gb is None else int(named[0].memory_gb * GIB)
     return None
 
 
-def _devices(machine: Machine, whatif: WhatIf, named: Match | None, ram: int) -> list[Device]:
+def _devices(machine: Machine, whatif: WhatIf, named: list[Part], ram: int) -> list[Device]:
     count = whatif.gpu_count
     if whatif.backend == "cpu" or count == 0 or whatif.vram_gb == 0:
         return []
-    if named is not None and named.row is not None:
-        devices = [_from_row(named.row, named.memory_gb, ram)] * (count or 1)
+    if named:
+        if count is not None and (len(named) > 1 or named[0].count > 1):
+            raise BadParam("invalid gpu_count value: gpu says how many already; leave out gpu_count")
+        devices = [_from_row(part.row, part.memory_gb, ram) for part in named for _ in range(count or part.count)]
     else:
         devices = _detected(machine, whatif, ram)
     if whatif.backend is not None:
@@ -253,14 +235,14 @@ def _with_vram(devices: list[Device], vram_gb: float | None, ram: int) -> list[D
     ]
 
 
-def _host(machine: Machine, whatif: WhatIf, named: Match | None, ram: int | None) -> Machine:
+def _host(machine: Machine, whatif: WhatIf, named: list[Part], ram: int | None) -> Machine:
     """RAM, its bandwidth and the CPU."""
     changes: dict[str, Any] = {}
     if ram is not None:
         changes |= {"ram_total_bytes": ram, "ram_available_bytes": ram}
     bandwidth, origin = whatif.ram_bandwidth_gbps, "request"
-    if bandwidth is None and named and named.row and is_apu(named.row):  # the RAM is the chip's
-        bandwidth, origin = named.row.memory_bandwidth_gbps, "table"
+    if bandwidth is None and named and is_apu(named[0].row):  # the RAM is the chip's
+        bandwidth, origin = named[0].row.memory_bandwidth_gbps, "table"
     if bandwidth is not None:
         changes |= {
             "ram_bandwidth_gbps": bandwidth,

@@ -7,12 +7,11 @@ import re
 import msgspec
 
 from llmfit.hardware.describe import MIB, Pool, describe, nominal_pool, share_of_ram
-from llmfit.hardware.lookup import Hints, backend_of, resolve
+from llmfit.hardware.lookup import Hints, backend_of, resolve, unified_share
 from llmfit.hardware.memory import number, read_memory
 from llmfit.hardware.pci import NAMES, VENDORS, label
 from llmfit.hardware.source import Source
 from llmfit.hardware.visibility import apply_visible
-from llmfit.hardware.whatif import unified_share
 from llmfit.machine import Device
 from llmfit.tables import Tables
 

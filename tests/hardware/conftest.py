@@ -10,7 +10,7 @@ import pytest
 
 from llmfit.hardware import ReplaySource, detect
 from llmfit.machine import Machine
-from llmfit.tables import Accelerator, CpuFamily, Tables, read_csv
+from llmfit.tables import Accelerator, CpuFamily, Profile, Tables, read_csv
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
@@ -21,6 +21,7 @@ def tables() -> Tables:
     return Tables(
         accelerators=tuple(read_csv(ROOT / "src/data/accelerators.csv", Accelerator)),
         cpus=tuple(read_csv(ROOT / "src/data/cpus.csv", CpuFamily)),
+        machines=tuple(read_csv(ROOT / "src/data/machines.csv", Profile)),
     )
 
 

@@ -129,3 +129,16 @@ def test_a_broken_binding_is_an_error_name():
         raise OSError("no such symbol")
 
     assert collect(1, broken).error == "OSError: no such symbol"
+
+
+def test_hidden_devices_are_reported_but_not_counted(machine):
+    from llmfit.encode import system_of
+
+    system = system_of(machine("two_rtx3090_one_hidden"))
+    assert (system.gpu_count, [gpu.count for gpu in system.gpus]) == (1, [1])
+    (hidden,) = system.hidden_gpus
+    assert (hidden.name, hidden.count) == ("NVIDIA GeForce RTX 3090", 1)
+    assert hidden.pci_address != system.gpus[0].pci_address
+    beside = system_of(machine("rtx4090_beside_radeon_610m"))
+    assert [gpu.unified_memory for gpu in beside.gpus + beside.hidden_gpus] == [False, True]
+    assert beside.gpu_count == 1 and beside.gpus[0].memory_bandwidth_source == "driver"

@@ -37,6 +37,30 @@ def test_gpu_replaces_what_is_there(what):
     assert [gpu.name for gpu in what(PAIR, gpu="T4", gpu_count=3).devices] == ["Tesla T4"] * 3
 
 
+@pytest.mark.parametrize(
+    ("gpu", "names"),
+    [
+        ("2x RTX 3090", ["GeForce RTX 3090"] * 2),
+        ("2 x rtx 3090", ["GeForce RTX 3090"] * 2),
+        ("8\u00d7H100", ["H100 SXM"] * 8),
+        ("RTX 4090 + RTX 3060 12GB", ["GeForce RTX 4090", "GeForce RTX 3060 12GB"]),
+        ("RTX 4090 + 2x T4", ["GeForce RTX 4090", "Tesla T4", "Tesla T4"]),
+        ("RTX 4090 + RX 7900 XTX", ["GeForce RTX 4090", "Radeon RX 7900 XTX"]),
+        ("AMD Ryzen AI MAX+ 395", ["Radeon 8060S"]),
+    ],
+)
+def test_several_gpus_by_name(what, gpu, names):
+    result = what(BARE, gpu=gpu)
+    assert [device.name for device in result.devices] == names
+    assert all(device.free_bytes == device.total_bytes > 0 for device in result.devices)
+
+
+def test_vram_is_shared_out_among_mixed_cards(what):
+    sizes = [gpu.total_bytes for gpu in what(BARE, gpu="RTX 4090 + RTX 3060 12GB", vram_gb=18).devices]
+    assert sizes == [pytest.approx(12 * GIB, rel=0.01), pytest.approx(6 * GIB, rel=0.01)]
+    assert sum(sizes) <= 18 * GIB
+
+
 def test_default_variant_is_a_warning(what):
     assert "gpu: 3060 is taken for GeForce RTX 3060 12GB; it could also be GeForce RTX 3060 8GB" in (
         what(BARE, gpu="3060").warnings
@@ -164,6 +188,21 @@ def test_backend_of_a_named_gpu(what):
             {"gpu": "4090 48GB"},
             "invalid gpu value: GeForce RTX 4090 comes with 24 GB; give another size as",
         ),
+        (BARE, {"gpu": "2x RTX 9999"}, 'invalid gpu value: no such GPU "RTX 9999"; nearest: '),
+        (BARE, {"gpu": "RTX 4090 + foo"}, 'invalid gpu value: no such GPU "foo"; nearest: '),
+        (BARE, {"gpu": "RTX 4090 + "}, 'invalid gpu value: no such GPU ""'),
+        (BARE, {"gpu": "2x RTX 3090", "gpu_count": 2}, "invalid gpu_count value: gpu says how many already"),
+        (BARE, {"gpu": "T4 + L4", "gpu_count": 2}, "invalid gpu_count value: gpu says how many already"),
+        (BARE, {"gpu": "0x T4"}, "invalid gpu value: use 1 to 64 GPUs"),
+        (BARE, {"gpu": "65x T4"}, "invalid gpu value: use 1 to 64 GPUs"),
+        (BARE, {"gpu": "40x T4 + 40x L4"}, "invalid gpu value: use at most 64 GPUs"),
+        (
+            BARE,
+            {"gpu": " + ".join(("T4", "L4", "L40S", "A10G", "P40", "P4", "H200", "B200", "V100S"))},
+            "invalid gpu value: use at most 8 kinds of GPU",
+        ),
+        (BARE, {"gpu": "2x GB10"}, "invalid gpu value: unified memory is one pool; name GB10 alone"),
+        (BARE, {"gpu": "RTX 4090 + M4 Pro"}, "invalid gpu value: unified memory is one pool; name Apple M4 Pro"),
         (BARE, {"gpu_count": 2}, "invalid gpu_count value: this machine has no GPU to multiply"),
         (BARE, {"gpu": "GB10", "gpu_count": 2}, "invalid gpu_count value: unified memory is one pool"),
         (PAIR, {"unified_memory": True}, "invalid unified_memory value: unified memory is one pool"),

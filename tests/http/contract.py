@@ -90,6 +90,8 @@ SYSTEM_KEYS: dict[str, str] = {
     "unified_memory": "bool",
     "backend": "str",
     "gpus": "[dict]",
+    "hidden_gpus": "[dict]",
+    "ram_bandwidth_source": "str?",
 }
 GPU_KEYS: dict[str, str] = {
     "name": "str",
@@ -99,6 +101,7 @@ GPU_KEYS: dict[str, str] = {
     "count": "int",
     "unified_memory": "bool",
     "memory_bandwidth_gbps": "num?",
+    "memory_bandwidth_source": "str?",
 }
 ENVELOPE: dict[str, str] = {
     "node": "dict",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract import BACKENDS, RIG, names
-from wire import MODELS, SYSTEM, TOP, Server
+from wire import MODELS, SYSTEM, TOP, Server, url
 
 
 def seen(server: Server, **what: object) -> dict[str, Any]:
@@ -230,3 +231,29 @@ def test_more_memory_never_runs_fewer_models(server: Server) -> None:
     fits = set(names(server.ok(MODELS, vram_gb=0, ram_gb=8, provider="qwen")))
     more = set(names(server.ok(MODELS, vram_gb=0, ram_gb=64, provider="qwen")))
     assert fits < more, f"with 64 GB RAM {sorted(fits - more)[:3]} no longer run"
+
+
+def test_a_profile_is_a_whole_machine(server: Server) -> None:
+    system = seen(server, profile="dgx-h100")
+    assert (system["gpu_count"], system["cpu_cores"], system["total_ram_gb"]) == (8, 112, 2048), f"{system}"
+    assert seen(server, profile="dgx-h100", gpu_count=2)["gpu_count"] == 2
+    page = server.ok(MODELS, profile="mac-studio-m4-max-64gb", limit=1)
+    assert page["filters"]["profile"] == "mac-studio-m4-max-64gb"
+    assert page["system"]["gpu_name"].startswith("Apple M4 Max")
+
+
+def test_a_profile_over_http_is_a_name_never_a_path(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "rig.toml"
+    path.write_text('cpu = "Apple M4"\nram_gb = 16\n')
+    for name in (str(path), "/etc/passwd", "../../etc/passwd", "no-such"):
+        answer = server.get(url(SYSTEM, {"profile": name}))
+        assert answer.status == 400 and answer.error().startswith("invalid profile value: no such machine"), name
+
+
+def test_several_gpus_in_one_name(server: Server) -> None:
+    system = seen(server, gpu="RTX 4090 + 2x RTX 3060")
+    assert [(gpu["name"], gpu["count"]) for gpu in system["gpus"]] == [
+        ("GeForce RTX 4090", 1), ("GeForce RTX 3060 12GB", 2)]  # fmt: skip
+    assert seen(server, gpu="2x RTX 3090") == seen(server, gpu="RTX 3090", gpu_count=2)
+    rows = server.ok(MODELS, gpu="RTX 4090 + 2x RTX 3060", limit=3)
+    assert rows["returned_models"] == 3
