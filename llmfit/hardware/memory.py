@@ -40,7 +40,8 @@ def read_memory(source: Source) -> Memory:
     warnings = ()
     if limit < total:
         warnings = (f"RAM is limited to {limit / GIB:.1f} of {total / GIB:.1f} GiB by a control group",)
-    return Memory(total_bytes=limit, available_bytes=max(0, room), host_total_bytes=total, warnings=warnings)
+    room = max(0, min(room, limit))
+    return Memory(total_bytes=limit, available_bytes=room, host_total_bytes=total, warnings=warnings)
 
 
 def meminfo(text: str) -> dict[str, int]:

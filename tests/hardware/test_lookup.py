@@ -153,3 +153,38 @@ def test_backends(tables, row_id, backend):
     row = next(row for row in tables.accelerators if row.id == row_id)
     assert backend_of(row) == backend
     assert backend is None or backend in BACKENDS
+
+
+def hints_of(row):
+    """What a probe would report of it: each size with the clock and each core count."""
+    sizes = [size * 1024 for size in row.memory_gb] + list(row.reported_mib)
+    clock = row.mem_clock_hint_mhz
+    for size in sizes or [None]:
+        for cores in row.gpu_cores or [None]:
+            yield Hints(memory_mib=size, gpu_cores=cores, mem_clock_mhz=clock)
+
+
+def test_every_alias_with_what_a_probe_reports_is_its_own_record(tables):
+    tried = 0
+    for row in tables.accelerators:
+        for alias in row.aliases:
+            for hints in hints_of(row):
+                match = resolve(alias, tables, row.vendor, hints)
+                assert match.row is row, (alias, hints, match.row and match.row.id)
+                listed = row.id == "intel-arc-140v" and "130V /" in alias  # an id that both have: nothing tells them apart
+                assert (match.warning is not None) == listed, (alias, hints)
+                tried += 1
+    assert tried > 700
+
+
+def test_a_bare_ambiguous_name_is_the_default_with_the_others_named(tables):
+    ambiguous = 0
+    for row in filter(lambda row: row.default, tables.accelerators):
+        for alias in row.aliases:
+            match = resolve(alias, tables, row.vendor)
+            if len(match.candidates) > 1:
+                ambiguous += 1
+                assert match.row is not None and match.row.default, alias
+                for other in match.candidates:
+                    assert other is match.row or other.name in (match.warning or ""), alias
+    assert ambiguous > 10
