@@ -47,5 +47,13 @@ class Ranking:
         offset: int = 0,
         limit: int | None = None,
         distinct: bool = False,
+        capabilities: int = 0,
     ) -> tuple[int, list[int]]: ...
-    def encode(self, indices: list[int], head: bytes = b"[", tail: bytes = b"]") -> bytes: ...
+    def encode(
+        self,
+        indices: list[int],
+        head: bytes = b"[",
+        tail: bytes = b"]",
+        comma: bytes = b",",
+        keys: tuple[bytes, ...] | None = None,
+    ) -> bytes: ...

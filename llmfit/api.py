@@ -198,4 +198,6 @@ def _query(endpoint: str, options: Any, name: str | None = None) -> Any:
     parsed = params.parse(pairs, endpoint, name)
     if parsed.warnings:
         raise BadParam(parsed.warnings[0].removesuffix(": ignored"))
+    if parsed.query.fields is not None:
+        raise BadParam("invalid fields value: from Python a row has all its keys")
     return parsed.query

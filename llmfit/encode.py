@@ -103,4 +103,9 @@ def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] =
             warnings=warnings,
         )
     )
-    return page.ranking.encode(page.indices, empty[:-2], empty[-2:])
+    return page.ranking.encode(page.indices, empty[:-2], empty[-2:], keys=keys_of(query))
+
+
+def keys_of(query: Any) -> tuple[bytes, ...] | None:
+    """The row's keys that the query's `fields` ask for; None for all."""
+    return None if query.fields is None else tuple(key.encode() for key in query.fields)

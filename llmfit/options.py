@@ -55,6 +55,8 @@ class Options(Machines, total=False):
     """Part of the name, provider, parameter count, use case or category, in any case."""
     license: str | Sequence[str] | None
     """Only models under one of these licences."""
+    capability: str | Sequence[str] | None
+    """Only models that have all of these capabilities."""
     distinct: bool | None
     """One row for each base model: the best of it and of its copies."""
     min_tps: float | None

@@ -14,6 +14,7 @@ ROW_COLUMNS = (
     "thinks", "coder", "vision", "distill", "finetune", "provider", "license", "group", "gguf", "name_rank",
     "context_length", "special", "proof", "older",
     *(f"{part}_{use_case}" for part in ("effect", "own", "weight") for use_case in codes.USE_CASES), "newer",
+    "capabilities",
 )  # fmt: skip
 
 
@@ -61,4 +62,5 @@ class Rows:
             0.0 if personal else facts.proof * self.known.trust(model, like),
             -1 if personal else self.known.older.get(like.id, -1), *facts.effects, *facts.own, *facts.weights,
             self.known.newer.get(like.id, -1),
+            sum(1 << codes.CAPABILITIES.index(name) for name in {*model.capabilities} & {*codes.CAPABILITIES}),
         )  # fmt: skip

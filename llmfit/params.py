@@ -13,6 +13,7 @@ import msgspec
 
 from llmfit import codes
 from llmfit.errors import BadParam
+from llmfit.shapes import Row
 from llmfit.values import MOST, value_of
 
 # What an endpoint is called here; `name` is /api/v1/models/{name}, `fit` the command line.
@@ -25,8 +26,9 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter: what it is called, what it takes, where it applies, what it is when absent."""
 
     name: str
-    kind: str  # bool, count (>= 0), positive (> 0), number (> 0), amount (>= 0), choice, text, words, names, date
-    stage: str  # basis, machine, analyse, score, filter, order, page, parse: what has to be done again when it changes
+    kind: str  # of values.READERS
+    # basis, machine, analyse, score, filter, order, page, write, parse: what has to be done again when it changes
+    stage: str
     help: str
     choices: tuple[str, ...] = ()
     value_aliases: dict[str, str] = {}
@@ -88,6 +90,10 @@ PARAMS = (
     ),
     Param(name="license", kind="words", stage="filter", help="Only models under one of these licences."),
     Param(
+        name="capability", kind="choices", stage="filter", choices=codes.CAPABILITIES,
+        help="Only models that have all of these capabilities.",
+    ),
+    Param(
         name="distinct", kind="bool", stage="filter", default=False, defaults={"top": True},
         help="One row for each base model: the best of it and of its copies.",
     ),
@@ -117,6 +123,10 @@ PARAMS = (
         help="Direction of the sort; by default the useful one. What cannot run stays last.",
     ),
     Param(name="offset", kind="count", stage="page", default=0, help="How many of the first models to leave out."),
+    Param(
+        name="fields", kind="keys", stage="write", choices=Row.__struct_fields__,
+        help="Only these keys of each row, in the row's own order.",
+    ),
     Param(
         name="basis", kind="choice", stage="basis", endpoints=SCORED, choices=("free", "total"), default="free",
         help="What fit is judged against on the real machine: the memory that is free, or all of it.",

@@ -172,6 +172,7 @@ class Engine:
             offset=query.offset,
             limit=query.limit,
             distinct=query.distinct,
+            capabilities=sum(1 << codes.CAPABILITIES.index(name) for name in query.capability or ()),
         )
         return Page(machine, stamp, ranking, total, indices)
 

@@ -32,6 +32,8 @@ def allowed(param: Param) -> str:
         "date": "a date: YYYY-MM-DD, YYYY-MM or YYYY",
         "words": f"a comma-separated list of at most {LONGEST_TEXT} characters",
         "names": f"a comma-separated list of at most {LONGEST_NAMES} characters",
+        "choices": f"a comma-separated list of {'|'.join(param.choices)}",
+        "keys": "a comma-separated list of keys of a row",
     }[param.kind]
 
 
@@ -79,15 +81,29 @@ def _names(param: Param, text: str) -> tuple[str, ...] | None:
     return names if len(text) <= LONGEST_NAMES and all(names) else None
 
 
+def _choices(param: Param, text: str) -> tuple[str, ...] | None:
+    """The named choices in the order of the choices, each once."""
+    words = {word.strip().lower(): None for word in text.split(",")}
+    for word in words:
+        if not word:
+            return None
+        if word not in param.choices:
+            import difflib
+
+            near = difflib.get_close_matches(word, param.choices, n=1, cutoff=0.5)
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            raise BadParam(f"invalid {param.name} value: unknown '{word[:40]}'{hint}; use {allowed(param)}")
+    return tuple(choice for choice in param.choices if choice in words)
+
+
 def _date(param: Param, text: str) -> str | None:
     return text if re.fullmatch(DATE, text, re.ASCII) else None
 
 
 READERS = {
-    "date": _date,
     "bool": _bool, "count": _integer, "positive": _integer, "number": _number, "amount": _number, "choice": _choice,
-    "text": _text, "words": _words, "names": _names,
-}  # fmt: skip
+    "text": _text, "words": _words, "names": _names, "choices": _choices, "keys": _choices, "date": _date,
+}  # by kind: count is >= 0, positive > 0, number > 0, amount >= 0  # fmt: skip
 
 
 def text_of(value: object) -> str:

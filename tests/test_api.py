@@ -51,6 +51,13 @@ def test_numbers_arrive_as_they_are(rig: llmfit.Machine) -> None:
     assert filters["max_mem_gb"] == 100000 and filters["distinct"] is False
 
 
+def test_capabilities_are_all_wanted_and_fields_none(rig: llmfit.Machine) -> None:
+    found = llmfit.rank(rig, capability=["vision", "tool_use"], limit=9)
+    assert len(found) == 9 and all({"vision", "tool_use"} <= set(row.capabilities) for row in found)
+    with pytest.raises(llmfit.BadParam, match="invalid fields value: from Python a row has all its keys"):
+        llmfit.rank(rig, fields="name")  # type: ignore[call-arg]
+
+
 def test_rows_as_dictionaries_sheet_and_tables(rig: llmfit.Machine) -> None:
     found = llmfit.rank(rig, limit=3)
     names = [row.name for row in found]
@@ -123,4 +130,4 @@ def test_types(tmp_path: Path) -> None:
 
 def test_every_parameter_is_an_option() -> None:
     text = (Path(llmfit.__file__).parent / "options.py").read_text()
-    assert all(f"    {param.name}: " in text for param in params.at("fit") if param.stage != "parse")
+    assert all(f"    {param.name}: " in text for param in params.at("fit") if param.stage not in ("parse", "write"))

@@ -126,6 +126,18 @@ def test_flags_do_what_the_parameters_do() -> None:
     assert answer.filters.items() >= shown.items()
 
 
+def test_fields_in_every_form() -> None:
+    asked = ("fit", "-n", "3", *RIG, "--fields", "score_components,name")
+    rows = json.loads(good("--json", *asked))["models"]
+    assert [list(row) for row in rows] == [["name", "score_components"]] * 3
+    lines = list(csv.DictReader(io.StringIO(good("--csv", *asked))))
+    assert [line["name"] for line in lines] == [row["name"] for row in rows]
+    assert list(lines[0])[1] == "score_components.quality"
+    table = good(*asked[:-1], "best_quant,score")
+    assert re.search(r"score +best_quant", table) and " 3 of " in table and "perfect" not in table, table
+    assert refused("fit", "--fields", "nmae").startswith("invalid fields value: unknown 'nmae' (did you mean 'name'?)")
+
+
 def test_csv_of_fit() -> None:
     shown = msgspec.json.decode(good("fit", "--json", "-n", "4", *RIG), type=Answer).models
     lines = list(csv.DictReader(io.StringIO(good("--csv", "fit", "-n", "4", *RIG))))

@@ -57,15 +57,17 @@ def options_module() -> str:
     ):
         lines += ["", "", f"class {name}({base}):", f'    """{what}"""', ""]
         for param in params.at(endpoint):
-            if param.stage == "parse" or param.name == "models" or (base[0] == "M" and "system" in param.endpoints):
-                continue  # always strict; an argument of its own; that of Machines
+            # always strict; rows are whole; an argument of its own; that of Machines
+            known = param.stage in ("parse", "write") or param.name == "models"
+            if known or (base[0] == "M" and "system" in param.endpoints):
+                continue
             lines += [f"    {param.name}: {TYPES.get(param.kind) or literal(param)} | None", f'    """{param.help}"""']
     return "\n".join(lines) + "\n"
 
 
 TYPES = {
     "bool": "bool", "count": "int", "positive": "int", "number": "float", "amount": "float", "text": "str",
-    "date": "str", "words": "str | Sequence[str]", "names": "Sequence[str]",
+    "date": "str", "words": "str | Sequence[str]", "choices": "str | Sequence[str]", "names": "Sequence[str]",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 # A file imports only from layers above its own. Neighbours on a line do not know one another.
 KERNEL_LAYERS = (
-    "codes policy buffer arith", "model", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
+    "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
     "place_gpu place_ram evidence", "choose", "estimate", "verdict detail", "match order notes", "rows columns",
     "_catalog", "given", "_core _estimator _rules _rules_ranking",
 )  # fmt: skip

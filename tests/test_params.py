@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from llmfit import params
+from llmfit.codes import CAPABILITIES
 from llmfit.errors import BadParam
 from llmfit.params import BY_NAME, ENDPOINTS, LISTS, PARAMS, Param, echo, parse
+from llmfit.shapes import Row
 
 WHATIF = ("profile", "gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_gb", "cpu_cores", "ram_bandwidth_gbps",
           "unified_memory", "backend")  # fmt: skip
@@ -42,6 +44,8 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
                "use a non-empty text of at most 200 characters"),
     "license": ({"MIT": ("mit",), "mit, Apache-2.0": ("mit", "apache-2.0")}, (",", "mit,,x", "mit,", "x" * 201),
                 "use a comma-separated list of at most 200 characters"),
+    "capability": ({**{name: (name,) for name in CAPABILITIES}, " Vision ,tool_use,vision": ("tool_use", "vision")},
+                   (",", "vision,"), f"use a comma-separated list of {'|'.join(CAPABILITIES)}"),
     "distinct": ({"true": True, "0": False}, BOOLEANS, "use true|false"),
     "exact": ({"true": True, "0": False}, BOOLEANS, "use true|false"),
     "min_tps": ({"0": 0.0, "8.5": 8.5}, NUMBERS[:-1], "use a non-negative number"),
@@ -58,6 +62,8 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
              ("name", "-score", "score,tps"), "use score|tps|params|mem|ctx|date|use_case"),
     "order": ({"asc": "asc", "DESC": "desc"}, ("up", "ascending"), "use asc|desc"),
     "offset": ({"0": 0, "10": 10}, INTEGERS, "use a non-negative integer"),
+    "fields": ({**{key: (key,) for key in Row.__struct_fields__}, "score, NAME,score": ("name", "score")},
+               (",", "name,,score"), "use a comma-separated list of keys of a row"),
     "basis": ({"free": "free", "Total": "total"}, ("used", "all"), "use free|total"),
     "strict": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "max_context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
@@ -109,7 +115,7 @@ def test_the_table_is_complete() -> None:
     assert {alias: param.name for param in PARAMS for alias in param.aliases} == ALIASES
     assert params.WHATIF_NAMES == WHATIF
     assert {param.stage for param in PARAMS} == {
-        "basis", "machine", "analyse", "score", "filter", "order", "page", "parse"
+        "basis", "machine", "analyse", "score", "filter", "order", "page", "write", "parse"
     }  # fmt: skip
     assert all(param.help.endswith((".", "?")) for param in PARAMS)
 
@@ -125,6 +131,15 @@ def test_bad_value(name: str) -> None:
     _, bad, text = TABLE[name]
     for each in (*bad, "", "  "):
         assert message((name, each)) == f"invalid {name} value: {text}", each
+
+
+def test_an_unknown_word_of_a_list_is_named_with_the_nearest() -> None:
+    keys, listed = "use a comma-separated list of keys of a row", "use a comma-separated list of "
+    assert message(("fields", "name,scroe")) == f"invalid fields value: unknown 'scroe' (did you mean 'score'?); {keys}"
+    assert message(("fields", "models[0]" * 9)) == f"invalid fields value: unknown '{('models[0]' * 9)[:40]}'; {keys}"
+    assert message(("capability", "vision,tool")) == (
+        f"invalid capability value: unknown 'tool' (did you mean 'tool_use'?); {listed}{'|'.join(CAPABILITIES)}"
+    )
 
 
 def test_every_documented_value_and_value_alias_is_in_the_table() -> None:

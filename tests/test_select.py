@@ -194,6 +194,14 @@ def test_search_mask(one: Reference, needles: tuple[str, ...]) -> None:
     assert found == (len(wanted), wanted)
 
 
+@pytest.mark.parametrize("bits", range(1 << len(codes.CAPABILITIES)))
+def test_capabilities(one: Reference, bits: int) -> None:
+    names = {name for at, name in enumerate(codes.CAPABILITIES) if bits >> at & 1}
+    wanted = one.ordered(list(one.passing(keep=lambda row: names <= set(row.capabilities))))
+    assert one.ranking.select(capabilities=bits) == (len(wanted), wanted)
+    assert bool(wanted) == any(names <= set(row.capabilities) for row in one.rows)
+
+
 @pytest.mark.parametrize("use_case", range(len(codes.USE_CASES)))
 def test_use_case(catalog: Catalog, machine_of: Callable[[str], Machine], use_case: int) -> None:
     one = Reference(catalog, machine_of("apple-m4-max-128gb"), use_case)

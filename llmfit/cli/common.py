@@ -18,6 +18,7 @@ FLAGLESS = {"name", "exact", "models"}
 SECTIONS = {
     "machine": "Another machine", "basis": "Another machine", "analyse": "How it is run", "score": "What it is for",
     "filter": "Which models", "order": "Order and number", "page": "Order and number",
+    "write": "Order and number",
 }  # of --help, by the stage of a parameter  # fmt: skip
 
 
@@ -38,8 +39,9 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
-    kinds = {"bool": "true|false", "text": "TEXT", "words": "A,B", "names": "A,B"}
-    meta = "|".join(param.choices) if param.choices else kinds.get(param.kind, "N")
+    lists = dict.fromkeys(("words", "names", "choices", "keys"), "A,B")
+    kinds = {"bool": "true|false", "text": "TEXT", **lists}
+    meta = "|".join(param.choices) if param.kind == "choice" else kinds.get(param.kind, "N")
     if param.choices:
         more["shell_complete"] = lambda c, p, start: [word for word in param.choices if word.startswith(start.lower())]
     return click.option(*names, param.name, metavar=meta, help=param.help, multiple=True, **more)

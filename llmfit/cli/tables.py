@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import msgspec
 from rich import box
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from llmfit.shapes import Envelope, Row, System, SystemAnswer
+from llmfit.sheet import flat
 
 MORE = "More: llmfit fit · llmfit recommend --use-case coding · llmfit info MODEL · llmfit --help"
 LEVEL_STYLES = {"perfect": "bold green", "good": "green", "marginal": "yellow", "too_tight": "red"}
@@ -109,7 +111,16 @@ def ranking(rows: tuple[Row, ...]) -> Table:
     return table
 
 
+class Asked(msgspec.Struct):
+    """The part of an Envelope that says which keys its rows have."""
+
+    filters: dict[str, Any]
+
+
 def show_rows(body: bytes) -> None:
+    if msgspec.json.decode(body, type=Asked).filters.get("fields"):
+        show_columns(body)
+        return
     answer = msgspec.json.decode(body, type=Envelope)
     out = console()
     table = ranking(answer.models)
@@ -165,6 +176,20 @@ def show_catalog(body: bytes) -> None:
 def warn(out: Console, warnings: tuple[str, ...]) -> None:
     for text in warnings:
         out.print(f"[yellow]{escape(text)}[/]")
+
+
+def show_columns(body: bytes) -> None:
+    """Rows of which only some keys were asked for: a column for each."""
+    answer = msgspec.json.decode(body)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    for at, row in enumerate(answer["models"]):
+        cells = dict(flat(row))
+        if at == 0:
+            for name in cells:
+                table.add_column(name, overflow="fold")
+        table.add_row(*map(escape, cells.values()))
+    table.caption = f"{answer['returned_models']} of {answer['total_models']} models"
+    console().print(table)
 
 
 def show_model(body: bytes) -> None:

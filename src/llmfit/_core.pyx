@@ -10,9 +10,10 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
 from llmfit._catalog cimport Catalog, Host
-from llmfit.buffer cimport Buffer, reserve
+from llmfit.buffer cimport Buffer, Text, put, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
+from llmfit.cut cimport put_members
 from llmfit.estimate cimport Estimate, Settings, estimate
 from llmfit.machine cimport Machine
 from llmfit.match cimport Match, matches
@@ -253,7 +254,7 @@ cdef class Ranking:
         self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
         bytes licenses=None, bytes found=None, int searches=0, double min_tps=0, double max_mem_gb=1e300,
         double min_params=0, double max_params=1e300, int released_after=-1, int sort=0, bint turned=False,
-        int offset=0, limit=None, bint distinct=False,
+        int offset=0, limit=None, bint distinct=False, int capabilities=0,
     ):
         """(how many rows pass, `limit` of them from `offset` on as row indices in order).
 
@@ -273,6 +274,7 @@ cdef class Ranking:
         w.first = first
         w.exempt = exempt
         w.only = only
+        w.capabilities = capabilities
         w.providers = <const unsigned char*>(<char*>providers) if providers is not None else NULL
         w.licenses = <const unsigned char*>(<char*>licenses) if licenses is not None else NULL
         w.found = <const unsigned char*>(<char*>found) if found is not None else NULL
@@ -314,14 +316,17 @@ cdef class Ranking:
             free(places)
             free(best)
 
-    def encode(self, list indices, bytes head=b"[", bytes tail=b"]"):
-        """`head`, the rows as JSON with commas between, `tail`. A row is encoded the first time that it is asked for."""
+    def encode(self, list indices, bytes head=b"[", bytes tail=b"]", bytes comma=b",", tuple keys=None):
+        """`head`, the rows as JSON with `comma` (one byte) between, `tail`; with `keys` (bytes, in the order of
+        shapes.Row) these members alone. A row is encoded the first time that it is asked for.
+        """
         cdef int n = len(indices), k
         cdef Py_ssize_t head_size = len(head), tail_size = len(tail)
         cdef Py_ssize_t size = head_size + tail_size + max(n - 1, 0)
         cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
         cdef const char* first = head
         cdef const char* last = tail
+        cdef char between = comma[0]
         cdef char* to
         if wanted == NULL:
             raise MemoryError
@@ -340,18 +345,51 @@ cdef class Ranking:
                     size += self.row_size[wanted[k]]
             if self.arena.failed:
                 raise MemoryError
+            if keys is not None:
+                return self.cut(wanted, n, head, tail, between, keys)
             page = PyBytes_FromStringAndSize(NULL, size)
             to = PyBytes_AsString(page)
             with nogil:
                 to = copied(to, first, head_size)
                 for k in range(n):
                     if k:
-                        to = copied(to, b",", 1)
+                        to = copied(to, &between, 1)
                     to = copied(to, self.arena.data + self.row_at[wanted[k]], self.row_size[wanted[k]])
                 copied(to, last, tail_size)
             return page
         finally:
             free(wanted)
+
+    cdef bytes cut(self, const int* rows, int n, bytes head, bytes tail, char between, tuple keys):
+        """The page of rows that are in the arena, of each the members `keys`."""
+        cdef Buffer b
+        cdef int k, n_keys = len(keys)
+        cdef const char* last = tail
+        cdef Py_ssize_t tail_size = len(tail)
+        cdef Text* wanted = <Text*>malloc((n_keys + 1) * sizeof(Text))
+        memset(&b, 0, sizeof(Buffer))
+        if wanted == NULL or not reserve(&b, len(head) + tail_size):
+            free(wanted)
+            raise MemoryError
+        try:
+            for k in range(n_keys):
+                wanted[k].data = keys[k]
+                wanted[k].size = len(keys[k])
+            put(&b, head, len(head))
+            with nogil:
+                for k in range(n):
+                    if not reserve(&b, self.row_size[rows[k]] + 1 + tail_size):
+                        break
+                    if k:
+                        put(&b, &between, 1)
+                    put_members(&b, self.arena.data + self.row_at[rows[k]], wanted, n_keys)
+                put(&b, last, tail_size)
+            if b.failed:
+                raise MemoryError
+            return PyBytes_FromStringAndSize(b.data, b.size)
+        finally:
+            free(wanted)
+            free(b.data)
 
     cdef int prepare(self) except -1:
         cdef int i, n = self.scored.c.n_rows

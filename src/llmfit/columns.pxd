@@ -138,6 +138,7 @@ cdef inline void load_row(Row* r, const double* f, int n, int i) noexcept nogil:
     r.proof = f[22 * n + i]
     r.older = <int>f[23 * n + i]
     r.newer = <int>f[42 * n + i]
+    r.capabilities = <int>f[43 * n + i]
     r.scored = 0
     for u in range(N_USE_CASES):
         r.scored = r.scored | ((1 if f[(36 + u) * n + i] > 0 else 0) << u)

@@ -12,6 +12,7 @@ cdef struct Match:
     int first                   # this row comes first; -1: none
     int exempt                  # 1: and is kept whatever its level
     int only                    # this row alone; -1: all
+    int capabilities            # all of these bits; 0: any
     const unsigned char* providers  # by provider: 1 keep; NULL: all
     const unsigned char* licenses   # by license: 1 keep; NULL: all
     const unsigned char* found      # by row: the number of searches it has to satisfy; NULL: all
@@ -43,6 +44,8 @@ cdef inline int matches(const Match* w, int index, const Row* r, const Verdict* 
     if v.level < w.min_level and not (w.exempt and index == w.first):
         return 0
     if w.use_case >= 0 and not (r.serves >> w.use_case) & 1:
+        return 0
+    if r.capabilities & w.capabilities != w.capabilities:
         return 0
     if w.drop_foreign and e.blocker > TOO_BIG:
         return 0

@@ -17,6 +17,7 @@ cdef struct Row:
     double proof                    # 0..1: how well its quality is proven (llmfit/evidence.py)
     double quality[N_USE_CASES]     # 0..100 at full precision, by use case
     int shape, use_case, serves, origin, role, tuning, date, context_length, provider, license, group, gguf, name_rank
+    int capabilities        # bit c: it has codes.CAPABILITIES[c]
     int special             # made for one narrow task or field
     int installed           # found in a local runtime's store
     int older               # row of the older generation of equal size; -1: none
