@@ -75,9 +75,11 @@ class Answer(Sequence["Row"]):
 
     def to_csv(self) -> str:
         """The rows as a sheet with a header line."""
-        from llmfit.sheet import sheet
+        from llmfit.shapes import Row
+        from llmfit.sheet import columns_of, sheet
 
-        return sheet(self.to_dicts())
+        rows = self.to_dicts()
+        return sheet(rows, columns_of(Row, rows[0] if rows else None))
 
     @overload
     def __getitem__(self, at: int) -> Row: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,11 +16,13 @@ from llmfit.catalog import Catalog
 from llmfit.host import used_devices
 from llmfit.machine import Device, Machine
 from llmfit.query import Page
-from llmfit.shapes import Envelope, Gpu, Node, System
+from llmfit.shapes import Envelope, Gpu, Node, Row, System
+from llmfit.sheet import columns_of, sheet
 
 BACKEND_LABELS = {
     "cuda": "CUDA", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan", "sycl": "SYCL", "ascend": "NPU (Ascend)",
 }  # fmt: skip
+PIECE = 256  # rows that are written at once where a list is sent in pieces
 MILLI_GIB = (1 << 30) / 1000
 
 _encoder = msgspec.json.Encoder()
@@ -109,3 +112,20 @@ def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] =
 def keys_of(query: Any) -> tuple[bytes, ...] | None:
     """The row's keys that the query's `fields` ask for; None for all."""
     return None if query.fields is None else tuple(key.encode() for key in query.fields)
+
+
+def lines(page: Page, query: Any) -> Iterator[bytes]:
+    """The rows as NDJSON, some at a time: one row a line and nothing else."""
+    keys = keys_of(query)
+    for at in range(0, len(page.indices), PIECE):
+        yield page.ranking.encode(page.indices[at : at + PIECE], b"", b"\n", b"\n", keys)
+
+
+def sheets(page: Page, query: Any) -> Iterator[bytes]:
+    """The rows as CSV, some at a time. The header line is there even without rows."""
+    keys = keys_of(query)
+    columns = columns_of(Row, msgspec.json.decode(page.ranking.encode([0], b"", b"", keys=keys)))
+    yield sheet((), columns).encode()
+    for at in range(0, len(page.indices), PIECE // 8):  # a row takes a hundred times as long as in JSON
+        rows = msgspec.json.decode(page.ranking.encode(page.indices[at : at + PIECE // 8], keys=keys))
+        yield sheet(rows, columns, header=False).encode()

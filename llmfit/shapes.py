@@ -25,6 +25,13 @@ class Health(Struct, frozen=True):
     node: Node
 
 
+class Change(Struct, frozen=True):
+    """What /api/v1/events tells: answers of another generation may differ from those of this one."""
+
+    generation: str
+    observed_at: str
+
+
 class Gpu(Struct, frozen=True):
     """One kind of GPU; memory of each device."""
 

@@ -5,25 +5,43 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
 
 
-def sheet(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The rows' columns are those of the first one; `a.b` is what `b` of an object `a` holds.
+def sheet(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None, header: bool = True) -> str:
+    """The rows under these columns, else under what the first one has; `a.b` is what `b` of an object `a` holds.
 
     Lists of words and numbers are joined with a space, lists of objects are JSON, null is empty.
     """
     out = io.StringIO()
-    writer: csv.DictWriter[str] | None = None
+    if columns is None:
+        rows = list(rows)
+        columns = [column for row in rows[:1] for column, _ in flat(row)]
+    writer = csv.writer(out)
+    if header:
+        writer.writerow(columns)
     for row in rows:
-        line = dict(flat(row))
-        if writer is None:
-            writer = csv.DictWriter(out, list(line), extrasaction="ignore")
-            writer.writeheader()
-        writer.writerow(line)
+        cells = dict(flat(row))
+        writer.writerow([cells.get(column, "") for column in columns])
     return out.getvalue()
+
+
+def columns_of(kind: Any, row: Mapping[str, Any] | None = None, prefix: str = "") -> list[str]:
+    """The columns of a struct type: those of the keys that `row` has, or all that a struct always has.
+
+    From the type, not from rows: an object that may be null has its columns in every sheet.
+    """
+    found: list[str] = []
+    for field in msgspec.structs.fields(kind):
+        if field.default is not msgspec.UNSET if row is None else field.name in row:
+            types = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+            inner = next((one for one in types if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+            name = prefix + field.name
+            found += columns_of(inner, None, f"{name}.") if inner is not None else [name]
+    return found
 
 
 def flat(row: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -36,6 +54,8 @@ def flat(row: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
 
 
 def cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

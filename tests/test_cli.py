@@ -134,8 +134,16 @@ def test_fields_in_every_form() -> None:
     assert [line["name"] for line in lines] == [row["name"] for row in rows]
     assert list(lines[0])[1] == "score_components.quality"
     table = good(*asked[:-1], "best_quant,score")
-    assert re.search(r"score +best_quant", table) and " 3 of " in table and "perfect" not in table, table
+    assert re.search(r"score +best_quant", table) and "3 of " in table and "erfect" not in table, table
     assert refused("fit", "--fields", "nmae").startswith("invalid fields value: unknown 'nmae' (did you mean 'name'?)")
+
+
+def test_a_sheet_has_the_same_columns_whatever_is_null_and_without_rows() -> None:
+    whole = next(csv.reader(io.StringIO(good("--csv", "fit", "-n", "0", *RIG))))
+    assert {"download.repo", "download.files", "score_components.fit"} <= set(whole) and "download" not in whole
+    for sort in ("score", "date"):
+        assert next(csv.reader(io.StringIO(good("--csv", "fit", "-n", "3", "--sort", sort, *RIG)))) == whole
+    assert good("--csv", "fit", "-n", "0", "--fields", "download,name", *RIG) == "name,download.repo,download.files\n"
 
 
 def test_csv_of_fit() -> None:

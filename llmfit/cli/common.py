@@ -153,10 +153,13 @@ def put(form: str, body: bytes, rows: str, show: str) -> None:
     elif form == "csv":
         import msgspec
 
-        from llmfit.sheet import sheet
+        from llmfit.shapes import Row
+        from llmfit.sheet import columns_of, sheet
 
-        found = msgspec.json.decode(body)[rows]
-        click.echo(sheet(found if isinstance(found, list) else [found]), nl=False)
+        answer = msgspec.json.decode(body)
+        found = answer[rows] if isinstance(answer[rows], list) else [answer[rows]]
+        asked = found[0] if found else dict.fromkeys(answer.get("filters", {}).get("fields") or ()) or None
+        click.echo(sheet(found, columns_of(Row, asked) if rows == "models" else None), nl=False)
     else:
         module, name = show.split(".")
         getattr(import_module(f"llmfit.cli.{module}"), name)(body)

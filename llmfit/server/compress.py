@@ -1,50 +1,56 @@
-"""Compressed forms of an answer, by Accept-Encoding: what the client prefers of what this Python can make."""
+"""What this Python can compress with. A packer takes a body in pieces: ``compress`` each, then ``flush`` once."""
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
+from typing import Protocol
 
-SMALLEST = 1024  # bytes; below this compression does not pay
-LARGE = 1 << 20  # above this speed counts more than the last percent
+LARGE = 1 << 20  # bytes; above this speed counts more than the last percent
 
 
-def _gzip(body: bytes) -> bytes:
-    return gzip.compress(body, compresslevel=1 if len(body) > LARGE else 6, mtime=0)
+class Packer(Protocol):
+    """One body being compressed."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
 
 
 @cache
-def encoders() -> dict[str, Callable[[bytes], bytes]]:
-    """What can be made here, the best first. zstd comes with Python 3.14 or the `zstandard` package."""
-    made: dict[str, Callable[[bytes], bytes]] = {}
+def encoders() -> dict[str, Callable[[int], Packer]]:
+    """By encoding, the best first: a packer for a body of so many bytes, about.
+
+    gzip is always there. zstd comes with Python 3.14 or the `zstandard` package, br with the `brotli` package.
+    """
+    made: dict[str, Callable[[int], Packer]] = {}
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]
 
-        made["zstd"] = lambda body: zstd.compress(body, level=3)
+        made["zstd"] = lambda size: zstd.ZstdCompressor(level=3)
     except ImportError:
         try:
             import zstandard  # type: ignore[import-not-found,unused-ignore]
 
-            made["zstd"] = lambda body: zstandard.ZstdCompressor(level=3).compress(body)
+            made["zstd"] = lambda size: zstandard.ZstdCompressor(level=3).compressobj()
         except ImportError:
             pass
-    made["gzip"] = _gzip
+    try:
+        import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        class Brotli:
+            def __init__(self, size: int) -> None:
+                one = brotli.Compressor(mode=brotli.MODE_TEXT, quality=1 if size > LARGE else 5)
+                self.compress, self.flush = one.process, one.finish
+
+        made["br"] = Brotli
+    except ImportError:
+        pass
+    made["gzip"] = lambda size: zlib.compressobj(1 if size > LARGE else 6, wbits=31)
     return made
 
 
-@lru_cache(maxsize=256)
-def chosen(header: str) -> str | None:
-    """The encoding for an Accept-Encoding header, None for plain. Cached: clients send few different headers."""
-    weights = {}
-    for part in header.lower().split(","):
-        name, _, rest = part.strip().partition(";")
-        try:
-            weights[name.strip()] = float(rest.split("=")[1]) if "=" in rest else 1.0
-        except ValueError:
-            continue
-    able = {name: weights.get(name, weights.get("*", 0.0)) for name in encoders()}
-    best = max(able.values(), default=0.0)
-    if best <= 0 or best < weights.get("identity", 0.0):
-        return None
-    return next(name for name, weight in able.items() if weight == best)
+def compressed(body: bytes, encoding: str) -> bytes:
+    """A whole body."""
+    packer = encoders()[encoding](len(body))
+    return packer.compress(body) + packer.flush()

@@ -1,36 +1,63 @@
-"""Finished answers: the bytes of a page with its ETag, kept by the raw text of the request that asked for it."""
+"""Finished answers: the bytes of a page with its ETag, kept by the raw text of the request that asked for it; and long
+lists that are sent while they are written.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from urllib.parse import parse_qsl
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
 from llmfit import __version__, params
-from llmfit.encode import answer, encode, node, system_of
+from llmfit.encode import PIECE, answer, encode, lines, node, sheets, system_of
 from llmfit.errors import BadParam
-from llmfit.query import Engine
-from llmfit.server.compress import encoders
+from llmfit.machine import Machine
+from llmfit.query import Engine, Page
+from llmfit.server.compress import compressed
+from llmfit.server.negotiate import JSON, Form
 from llmfit.shapes import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 64 << 20
 MOST_FIELDS = 64
 Key = tuple[str, str, str | None]  # endpoint, query string, model named in the path
 Headers = tuple[tuple[bytes, bytes], ...]
+TYPES = {
+    "json": b"application/json",
+    "ndjson": b"application/x-ndjson; charset=utf-8",
+    "csv": b"text/csv; charset=utf-8; header=present",
+}
 
 
 class Finished(msgspec.Struct, frozen=True):
     """An answer that needs nothing more than to be sent: its bytes, and its headers as they go over the wire."""
 
     body: bytes
-    etag: str
+    etag: str  # of its form
     headers: Headers
 
 
-def finished(body: bytes, etag: str) -> Finished:
-    return Finished(body, etag, ((b"content-length", b"%d" % len(body)), *bare_headers(etag)))
+class Rows(msgspec.Struct, frozen=True):
+    """A list too long to be held: headers without a length, and its rows in pieces, made when they are asked for."""
+
+    headers: Headers
+    pieces: Iterator[bytes]
+
+
+def finished(body: bytes, etag: str, form: Form = JSON, more: Headers = ()) -> Finished:
+    """An answer that is not compressed; `etag` is that of its plain JSON."""
+    length = (b"content-length", b"%d" % len(body))
+    return Finished(body, tagged(etag, form), (length, *more, *bare_headers(etag, form)))
+
+
+def packed(page: Finished, encoding: str) -> Finished:
+    """The answer in another encoding, under an ETag of its own."""
+    body, etag = compressed(page.body, encoding), f'{page.etag[:-1]}-{encoding}"'
+    changed = {b"content-length": b"%d" % len(body), b"etag": etag.encode()}
+    headers = ((name, changed.get(name, value)) for name, value in page.headers)
+    return Finished(body, etag, (*headers, (b"content-encoding", encoding.encode())))
 
 
 def etag_of(*made_from: object) -> str:
@@ -38,23 +65,23 @@ def etag_of(*made_from: object) -> str:
     return f'"{hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()}"'
 
 
-def compressed(page: Finished, encoding: str) -> Finished:
-    """The answer in another encoding, under an ETag of its own."""
-    body = encoders()[encoding](page.body)
-    etag = encoded(page.etag, encoding)
-    length = (b"content-length", b"%d" % len(body))
-    return Finished(body, etag, (length, (b"content-encoding", encoding.encode()), *bare_headers(etag)))
+def tagged(etag: str, form: Form) -> str:
+    """The ETag of another form of the same answer."""
+    return f'{etag[:-1]}{form.mark}"'
 
 
-def encoded(etag: str, encoding: str) -> str:
-    """The ETag of a compressed form."""
-    return f'{etag[:-1]}-{encoding}"'
-
-
-def bare_headers(etag: str | None = None) -> Headers:
+def bare_headers(etag: str | None = None, form: Form = JSON) -> Headers:
     """The headers of every answer, without a length."""
-    tag = ((b"etag", etag.encode()),) if etag is not None else ()
-    return ((b"content-type", b"application/json"), *tag, (b"vary", b"Accept, Accept-Encoding"))
+    packed = ((b"content-encoding", form.encoding.encode()),) if form.encoding is not None else ()
+    tag = ((b"etag", tagged(etag, form).encode()),) if etag is not None else ()
+    return ((b"content-type", TYPES[form.name]), *packed, *tag, (b"vary", b"Accept, Accept-Encoding"))
+
+
+def facts(page: Page, warnings: tuple[str, ...]) -> Headers:
+    """What an envelope says beside its rows, as headers: for forms that have rows alone."""
+    said = [(b"llmfit-warning", quote(text, safe=" '?:;,.()").encode()) for text in warnings]
+    total = (b"llmfit-total-models", b"%d" % page.total)
+    return (total, (b"llmfit-generation", page.generation.encode()), *said)
 
 
 def pairs_of(query_string: str) -> list[tuple[str, str]]:
@@ -79,10 +106,7 @@ class Pages:
         self._machine = engine.machine
 
     def held(self, url: bytes) -> Finished | None:
-        """The answer, if this was asked before about this state of the machine.
-
-        `url` is the raw URL, with the name of the encoding behind a NUL for a compressed form.
-        """
+        """The answer, if this was asked before about this state of the machine. `url`: see Form.url."""
         if self._machine is not self.engine.machine:
             self._held.clear()
             self._bytes = 0
@@ -92,8 +116,9 @@ class Pages:
             self._held.move_to_end(url)
         return page
 
-    def keep(self, url: bytes, page: Finished) -> None:
-        if url in self._held or len(page.body) > MOST_BYTES // 2:
+    def keep(self, url: bytes, page: Finished, machine: Machine) -> None:
+        """Keep an answer about this state of the machine, unless it has changed meanwhile."""
+        if machine is not self.engine.machine or url in self._held or len(page.body) > MOST_BYTES // 2:
             return
         self._held[url] = page
         self._bytes += len(page.body)
@@ -116,15 +141,20 @@ class Pages:
         engine = self.engine
         return etag_of(__version__, engine.catalog.name, engine.max_context, engine.machine, node(), key)
 
-    def make(self, key: Key) -> Finished:
-        """Parse, run and encode. Raises LlmfitError."""
+    def make(self, key: Key, form: Form = JSON) -> Finished | Rows:
+        """Parse, run and encode, without compressing. Raises LlmfitError."""
         endpoint, text, name = key
         query, warnings = msgspec.structs.astuple(params.parse(pairs_of(text), endpoint, name))
         etag = self.etag(key)
         if endpoint == "system":
             body = encode(SystemAnswer(node(), system_of(self.engine.machine_for(query)[0], warnings)))
-        else:
-            engine = self.engine
-            page = engine.rows(query, engine.compared(query)) if endpoint == "compare" else engine.run(query)
-            body = answer(engine.catalog, page, query, warnings)
-        return finished(body, etag)
+            return finished(body, etag)
+        engine = self.engine
+        page = engine.rows(query, engine.compared(query)) if endpoint == "compare" else engine.run(query)
+        if form.name == "json":
+            return finished(answer(engine.catalog, page, query, warnings), etag)
+        pieces = lines(page, query) if form.name == "ndjson" else sheets(page, query)
+        more = facts(page, warnings)
+        if len(page.indices) > PIECE:
+            return Rows((*more, *bare_headers(etag, form)), pieces)
+        return finished(b"".join(pieces), etag, form.plain(), more)

@@ -6,6 +6,7 @@ from sanic import HTTPResponse
 
 from llmfit.server.pages import Headers
 
+CHUNKED = (b"transfer-encoding", b"chunked")  # for a body without a length
 KEEP_ALIVE, CLOSE = (b"connection", b"keep-alive"), (b"connection", b"close")
 
 

@@ -12,16 +12,20 @@ from urllib.parse import unquote
 from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.encode import encode, node
-from llmfit.server.compress import SMALLEST, chosen
+from llmfit.machine import Machine
+from llmfit.server.compress import encoders
+from llmfit.server.events import Events, change_of
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
-from llmfit.server.pages import Finished, Key, Pages, bare_headers, compressed, encoded, etag_of, finished
+from llmfit.server.negotiate import JSON, Form, form_of
+from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
 from llmfit.server.posts import object_of, planned
-from llmfit.server.ready import Ready
-from llmfit.shapes import Health
+from llmfit.server.ready import CHUNKED, Ready
+from llmfit.shapes import Change, Health
 
 PREFIX = "/api/v1/models/"
 LARGE = 1 << 18  # bytes
+STREAM = 1 << 24  # bytes of a long list, about
 Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
 
 
@@ -37,6 +41,7 @@ class Routes:
     def __init__(self, pages: Pages, hosts: HostCheck) -> None:
         self.pages = pages
         self.hosts = hosts
+        self.events = Events(change_of(pages.engine))
         self.ready = False
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
@@ -48,6 +53,7 @@ class Routes:
             ("/healthz", self.health),
             ("/readyz", self.readyz),
             ("/api/v1/system", self.system),
+            ("/api/v1/events", self.listen),
             ("/api/v1/models", self.models),
             ("/api/v1/models/top", self.top),
             ("/api/v1/compare", self.compare),
@@ -67,6 +73,9 @@ class Routes:
 
     def system(self, request: Request) -> Answer:
         return self.answer(request, "system")
+
+    async def listen(self, request: Request) -> HTTPResponse | None:
+        return self.hosts.refuse(request) or await self.events.listen(request)
 
     def models(self, request: Request) -> Answer:
         return self.answer(request, "models")
@@ -93,32 +102,60 @@ class Routes:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        url = request.raw_url
-        accepted = request.headers.get("accept-encoding")
-        encoding = chosen(accepted) if accepted is not None else None
-        page = self.pages.held(url if encoding is None else b"%b\0%b" % (url, encoding.encode()))
-        return sent(request, page) if page is not None else self.compute(request, endpoint, encoding)
+        headers = request.headers
+        accept, encodings = headers.get("accept"), headers.get("accept-encoding")
+        plain = endpoint == "system" or (accept is None and encodings is None)
+        form = JSON if plain else form_of(accept, encodings)
+        page = self.pages.held(form.url(request.raw_url))
+        return sent(request, page) if page is not None else self.compute(request, endpoint, form)
 
-    async def compute(self, request: Request, endpoint: str, encoding: str | None) -> HTTPResponse | None:
-        url, loop = request.raw_url, asyncio.get_running_loop()
-        page = self.pages.held(url)
+    async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
+        url, loop, machine = request.raw_url, asyncio.get_running_loop(), self.pages.engine.machine
+        page = self.pages.held(form.plain().url(url))
         if page is None:
             name = unquote(request.path[len(PREFIX) :], errors="replace") if endpoint == "name" else None
             key: Key = (endpoint, request.query_string, name)
             known = request.headers.get("if-none-match")
             if request.method == "HEAD" or known is not None:
                 etag = await loop.run_in_executor(self.worker, self.pages.check, key)
-                if known is not None and matched(known, etag if encoding is None else encoded(etag, encoding)):
-                    return Ready(bare_headers(etag), status=304)
+                if known is not None and matched(known, tagged(etag, form)):
+                    return Ready(bare_headers(etag, form), status=304)
                 if request.method == "HEAD":
-                    return Ready(bare_headers(etag))
-            page = await loop.run_in_executor(self.worker, self.pages.make, key)
-            self.pages.keep(url, page)
-        if encoding is not None and len(page.body) >= SMALLEST:
-            page = await loop.run_in_executor(self.packer, compressed, page, encoding)
-            self.pages.keep(b"%b\0%b" % (url, encoding.encode()), page)
+                    return Ready(bare_headers(etag, form))
+            made = await loop.run_in_executor(self.worker, self.pages.make, key, form)
+            if isinstance(made, Rows):
+                return await self.stream(request, made, form.encoding)
+            page = made
+            self.pages.keep(form.plain().url(url), page, machine)
+        if form.encoding is not None:
+            page = await loop.run_in_executor(self.packer, packed, page, form.encoding)
+            self.pages.keep(form.url(url), page, machine)
         answer = sent(request, page)
         return answer if isinstance(answer, HTTPResponse) else await answer
+
+    async def observe(self, machine: Machine) -> None:
+        """From now on answer for this state of the machine."""
+
+        def observed() -> Change:
+            self.pages.engine.observe(machine)
+            return change_of(self.pages.engine)
+
+        self.events.tell(await asyncio.get_running_loop().run_in_executor(self.worker, observed))
+
+    async def stream(self, request: Request, rows: Rows, encoding: str | None) -> HTTPResponse | None:
+        """Send rows while they are written: a piece is made when the one before it has gone out."""
+        loop, packer = asyncio.get_running_loop(), encoders()[encoding](STREAM) if encoding is not None else None
+        if request.version == "1.0":  # knows no pieces
+            body = await loop.run_in_executor(self.worker, b"".join, rows.pieces)
+            body = packer.compress(body) + packer.flush() if packer is not None else body
+            return Ready((*rows.headers, (b"content-length", b"%d" % len(body))), body)
+        response = await request.respond(Ready((*rows.headers, CHUNKED)))
+        while piece := await loop.run_in_executor(self.worker, next, rows.pieces, b""):
+            if packer is not None:
+                piece = await loop.run_in_executor(self.packer, packer.compress, piece)
+            await response.send(piece, end_stream=False)
+        await response.send(packer.flush() if packer is not None else b"", end_stream=True)
+        return None
 
 
 def matched(known: str, etag: str) -> bool:
@@ -130,7 +167,7 @@ def sent(request: Request, page: Finished) -> Answer:
     """The page, or 304 where the client has it already."""
     known = request.headers.get("if-none-match")
     if known is not None and matched(known, page.etag):
-        return Ready(bare_headers(page.etag), status=304)
+        return Ready(page.headers[1:], status=304)  # all but the length
     return (
         Ready(page.headers, page.body)
         if len(page.body) < LARGE or request.method == "HEAD"

@@ -103,10 +103,11 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
     while not told.is_set():
         machine = board.news()
         if machine is not None:
-            await loop.run_in_executor(routes.worker, routes.pages.engine.observe, machine)
+            await routes.observe(machine)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
+    routes.events.close()
     closed = server.close()  # type: ignore[no-untyped-call]
     until = loop.time() + DRAIN_SECONDS
     while server.connections and loop.time() < until:
