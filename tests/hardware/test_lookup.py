@@ -171,7 +171,8 @@ def test_every_alias_with_what_a_probe_reports_is_its_own_record(tables):
             for hints in hints_of(row):
                 match = resolve(alias, tables, row.vendor, hints)
                 assert match.row is row, (alias, hints, match.row and match.row.id)
-                listed = row.id == "intel-arc-140v" and "130V /" in alias  # an id that both have: nothing tells them apart
+                # an id that both have: nothing tells them apart
+                listed = row.id == "intel-arc-140v" and "130V /" in alias
                 assert (match.warning is not None) == listed, (alias, hints)
                 tried += 1
     assert tried > 700
