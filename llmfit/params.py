@@ -38,6 +38,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     defaults: dict[str, Any] = {}  # by endpoint, where it differs
     endpoints: tuple[str, ...] = LISTS
     at_most: float = MOST
+    example: object = None  # a value for the docs, where the kind does not suggest one
 
     def default_at(self, endpoint: str) -> Any:
         return self.defaults.get(endpoint, self.default)
@@ -48,7 +49,7 @@ WHATIF = ENDPOINTS
 
 PARAMS = (
     Param(
-        name="limit", kind="count", stage="page", aliases=("n", "top"), defaults={"top": 5, "fit": 20},
+        name="limit", kind="count", stage="page", example=3, aliases=("n", "top"), defaults={"top": 5, "fit": 20},
         help="Maximum number of models to return; 0 returns the counts alone.",
     ),
     Param(
@@ -80,15 +81,21 @@ PARAMS = (
         help="Only models that serve this use case, scored for it.",
     ),
     Param(
-        name="models", kind="names", stage="filter", endpoints=("compare",),
+        name="models", kind="names", stage="filter", example="Qwen/Qwen3-8B,microsoft/phi-4", endpoints=("compare",),
         help="The ids of the models to compare, two to eight.",
     ),
-    Param(name="provider", kind="text", stage="filter", help="Part of the provider's name, in any case."),
     Param(
-        name="search", kind="text", stage="filter",
+        name="provider", kind="text", stage="filter", example="Qwen",
+        help="Part of the provider's name, in any case.",
+    ),
+    Param(
+        name="search", kind="text", stage="filter", example="8B",
         help="Part of the name, provider, parameter count, use case or category, in any case.",
     ),
-    Param(name="license", kind="words", stage="filter", help="Only models under one of these licences."),
+    Param(
+        name="license", kind="words", stage="filter", example="apache-2.0,mit",
+        help="Only models under one of these licences.",
+    ),
     Param(
         name="capability", kind="choices", stage="filter", choices=codes.CAPABILITIES,
         help="Only models that have all of these capabilities.",
@@ -136,15 +143,15 @@ PARAMS = (
         help="Unknown parameters are an error.",
     ),
     Param(
-        name="max_context", kind="positive", stage="analyse", endpoints=(*LISTS, "compare"),
+        name="max_context", kind="positive", stage="analyse", example=32768, endpoints=(*LISTS, "compare"),
         help="Context in tokens to compute memory and speed for; overrides the server's --max-context.",
     ),
     Param(
-        name="context", kind="positive", stage="analyse", endpoints=("plan",),
+        name="context", kind="positive", stage="analyse", example=32768, endpoints=("plan",),
         help="Context in tokens to plan for; by default the server's --max-context.",
     ),
     Param(
-        name="quant", kind="text", stage="analyse", endpoints=SCORED,
+        name="quant", kind="text", stage="analyse", example="Q4_K_M", endpoints=SCORED,
         help="Compute every model at this quantization alone.",
     ),
     Param(
@@ -156,31 +163,31 @@ PARAMS = (
         help="Tokens/s that each session is to get at least.",
     ),
     Param(
-        name="concurrency", kind="positive", stage="analyse", endpoints=SCORED, default=1, at_most=1024,
+        name="concurrency", kind="positive", stage="analyse", example=4, endpoints=SCORED, default=1, at_most=1024,
         help="Sessions at once, each of the whole context: memory for all, tokens/s for each.",
     ),
     Param(
-        name="profile", kind="text", stage="machine", endpoints=WHATIF,
+        name="profile", kind="text", stage="machine", example="aws-g5.xlarge", endpoints=WHATIF,
         help="What if this were the machine of that name in `llmfit hardware list`? The others then change it.",
     ),
     Param(
-        name="gpu", kind="text", stage="machine", endpoints=WHATIF,
+        name="gpu", kind="text", stage="machine", example="RTX 4090", endpoints=WHATIF,
         help="What if the GPU were this one, or these: a name, `2x RTX 3090`, `RTX 4090 + RTX 3060`?",
     ),
     Param(
-        name="gpu_count", kind="count", stage="machine", endpoints=WHATIF, at_most=64,
+        name="gpu_count", kind="count", stage="machine", example=1, endpoints=WHATIF, at_most=64,
         help="What if there were so many of the GPU? 0 removes the GPUs.",
     ),
     Param(
-        name="vram_gb", kind="amount", stage="machine", aliases=("memory",), endpoints=WHATIF, at_most=1e6,
+        name="vram_gb", kind="amount", stage="machine", example=24, aliases=("memory",), endpoints=WHATIF, at_most=1e6,
         help="What if all GPUs together had so many GiB? 0 removes the GPUs.",
     ),
     Param(
-        name="gpu_bandwidth_gbps", kind="number", stage="machine", endpoints=WHATIF, at_most=1e6,
+        name="gpu_bandwidth_gbps", kind="number", stage="machine", example=1008, endpoints=WHATIF, at_most=1e6,
         help="What if each GPU read so many GB/s?",
     ),
     Param(
-        name="ram_gb", kind="number", stage="machine", aliases=("ram",), endpoints=WHATIF, at_most=1e6,
+        name="ram_gb", kind="number", stage="machine", example=64, aliases=("ram",), endpoints=WHATIF, at_most=1e6,
         help="What if there were so many GiB of RAM, all of it free?",
     ),
     Param(
@@ -188,7 +195,7 @@ PARAMS = (
         help="What if the CPU had so many cores?",
     ),
     Param(
-        name="ram_bandwidth_gbps", kind="number", stage="machine", endpoints=WHATIF, at_most=1e6,
+        name="ram_bandwidth_gbps", kind="number", stage="machine", example=80, endpoints=WHATIF, at_most=1e6,
         help="What if the RAM read so many GB/s?",
     ),
     Param(
@@ -196,7 +203,7 @@ PARAMS = (
         help="What if GPU and CPU shared one memory?",
     ),
     Param(
-        name="backend", kind="choice", stage="machine", endpoints=WHATIF,
+        name="backend", kind="choice", stage="machine", example="vulkan", endpoints=WHATIF,
         choices=("cuda", "rocm", "metal", "vulkan", "sycl", "cpu"), help="What if this were the compute backend?",
     ),
 )  # fmt: skip

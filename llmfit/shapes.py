@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,13 +14,23 @@ Struct = msgspec.Struct
 
 
 class Node(Struct, frozen=True):
-    """The machine's name on its network and its operating system."""
+    """The machine's name on its network and its operating system.
+
+    name: `$HOSTNAME`, else the system's host name.
+    os: The operating system.
+    """
 
     name: str
     os: Literal["linux", "macos", "windows"]
 
 
 class Health(Struct, frozen=True):
+    """Whether the server lives.
+
+    status: `ok`.
+    node: Who answers.
+    """
+
     status: str
     node: Node
 
@@ -33,7 +43,19 @@ class Change(Struct, frozen=True):
 
 
 class Gpu(Struct, frozen=True):
-    """One kind of GPU; memory of each device."""
+    """One kind of GPU; memory of each device.
+
+    name: As the accelerator table spells it, else as the driver does.
+    vram_gb: Memory of each device, GiB.
+    free_vram_gb: Free memory of the least free device of the kind, GiB.
+    backend: CUDA, ROCm, Metal, Vulkan, SYCL, NPU (Ascend).
+    count: How many devices of the kind there are.
+    unified_memory: Whether its memory is a share of system RAM.
+    memory_bandwidth_gbps: Of each device, GB/s; null where it is not known.
+    memory_bandwidth_source: Where that comes from: driver, table, request.
+    pci_address: Where there is one device of the kind and its address is known.
+    uuid: Likewise.
+    """
 
     name: str
     vram_gb: float
@@ -42,13 +64,33 @@ class Gpu(Struct, frozen=True):
     count: int
     unified_memory: bool
     memory_bandwidth_gbps: float | None
-    memory_bandwidth_source: str | None  # driver, table, request
+    memory_bandwidth_source: str | None
     pci_address: str | None = None
     uuid: str | None = None
 
 
 class System(Struct, frozen=True):
-    """The machine that was scored; GPU figures are sums over the visible devices."""
+    """The machine that was scored; GPU figures are sums over the visible devices.
+
+    total_ram_gb: RAM that this process may use, GiB; a container's limit counts.
+    available_ram_gb: What of it is free, in steps of 0.25 GiB.
+    cpu_cores: Physical cores where they can be told apart, within affinity and quota.
+    cpu_name: What the CPU calls itself.
+    has_gpu: Whether a GPU may be used.
+    gpu_vram_gb: Memory of all visible GPUs, GiB; null without one.
+    gpu_available_gb: What of it is free.
+    gpu_name: The largest GPU.
+    gpu_count: How many GPUs may be used.
+    unified_memory: Whether GPU and CPU share one memory.
+    backend: What computes: CUDA, Metal, ROCm, Vulkan, SYCL, NPU (Ascend), CPU (x86), CPU (ARM).
+    gpus: The GPUs by kind.
+    hidden_gpus: GPUs that were seen but are not used: hidden by CUDA_VISIBLE_DEVICES and the like, or integrated
+        beside others.
+    ram_bandwidth_gbps: What the CPU can be expected to read, GB/s; null where it is not known.
+    ram_bandwidth_source: Where that comes from: table, request, measured, smbios.
+    observed_at: When the machine was looked at, UTC.
+    warnings: What could not be found out, and what was taken instead.
+    """
 
     total_ram_gb: float
     available_ram_gb: float
@@ -62,25 +104,42 @@ class System(Struct, frozen=True):
     unified_memory: bool
     backend: str
     gpus: tuple[Gpu, ...]
-    hidden_gpus: tuple[Gpu, ...]  # seen, but not used: CUDA_VISIBLE_DEVICES and the like, integrated beside discrete
+    hidden_gpus: tuple[Gpu, ...]
     ram_bandwidth_gbps: float | None
-    ram_bandwidth_source: str | None  # table, request, measured, smbios
+    ram_bandwidth_source: str | None
     observed_at: str
     warnings: tuple[str, ...] = ()
 
 
 class SystemAnswer(Struct, frozen=True):
+    """The machine, and who answers.
+
+    node: Who answers.
+    system: The machine.
+    """
+
     node: Node
     system: System
 
 
 class GgufSource(Struct, frozen=True):
+    """Where GGUF files of a model are.
+
+    repo: A repository of GGUF files of the model.
+    provider: Whose it is.
+    """
+
     repo: str
     provider: str
 
 
 class Copy(Struct, frozen=True):
-    """A known packager's copy of an original: what to pull for that runtime and quantization."""
+    """A known packager's copy of an original: what to pull for that runtime and quantization.
+
+    repo: A known packager's repository of the model.
+    runtime: The runtime that it is for.
+    quant: Its quantization.
+    """
 
     repo: str
     runtime: str  # of codes.RUNTIMES
@@ -88,14 +147,37 @@ class Copy(Struct, frozen=True):
 
 
 class Download(Struct, frozen=True):
-    """What to pull for the chosen runtime and quantization; `files`: a pattern in any case, null for all of them."""
+    """What to pull for the chosen runtime and quantization; `files`: a pattern in any case, null for all of them.
+
+    repo: The repository to pull.
+    files: A pattern of the files to pull; null for all.
+    """
 
     repo: str
     files: str | None
 
 
 class RowFacts(Struct, frozen=True, kw_only=True):
-    """The part of a row that depends on the model alone; encoded when the catalog is packed."""
+    """The part of a row that depends on the model alone; encoded when the catalog is packed.
+
+    name: The id of its repository on Hugging Face.
+    provider: Who made it.
+    parameter_count: The size that its name states where that agrees with the count, else the count.
+    params_b: All parameters, in billions.
+    context_length: The native context window, tokens.
+    use_case: What it is made for, in a phrase.
+    release_date: When it came out; null where that is not known.
+    is_moe: Whether it is a mixture of experts.
+    gguf_sources: Where its GGUF files are.
+    copies: Known packagers' copies of it.
+    capabilities: What it can do: tool_use, vision, audio, reasoning, embedding.
+    capability_ids: The same.
+    license: The licence that its repository names.
+    supports_tp: Numbers of GPUs, two and more, that tensor parallelism can divide it over.
+    ollama_name: What ollama calls it.
+    base_model: What it was made from.
+    origin: official, quantized (a known packager's copy) or community.
+    """
 
     name: str
     provider: str
@@ -117,6 +199,14 @@ class RowFacts(Struct, frozen=True, kw_only=True):
 
 
 class ScoreComponents(Struct, frozen=True):
+    """What a score is made of.
+
+    quality: How good its answers are for the use case, 0 to 100.
+    speed: How fast it is for the use case, 0 to 100.
+    fit: How well it fits the memory, 0 to 100.
+    context: How much context it has room for, 0 to 100.
+    """
+
     quality: float
     speed: float
     fit: float
@@ -135,6 +225,14 @@ class EstimateBasis(Struct, frozen=True):
 
 
 class MemoryBreakdown(Struct, frozen=True):
+    """What memory is for.
+
+    weights: The weights, GiB.
+    kv_cache: The KV cache and recurrent state of all sessions, GiB.
+    compute_buffer: What the runtime computes in, GiB.
+    overhead: What the runtime and the driver take, GiB.
+    """
+
     weights: float
     kv_cache: float
     compute_buffer: float
@@ -142,7 +240,45 @@ class MemoryBreakdown(Struct, frozen=True):
 
 
 class Row(RowFacts, frozen=True, kw_only=True):
-    """One model on one machine."""
+    """One model on one machine.
+
+    usable_context: How much of the window fits beside the weights, tokens.
+    effective_context_length: The context that the row was computed at, tokens.
+    category: The use case that it was scored for.
+    fit_level: perfect: wholly in GPU memory with headroom and without visible loss; good: comfortable, at a
+        reasonable speed; marginal: barely, heavily quantized or slow; too_tight: it cannot run.
+    fit_label: The same as a label.
+    run_mode: Where it lies: gpu, tensor_parallel, moe_offload (experts in RAM), cpu_offload (layers in RAM),
+        cpu_only.
+    run_mode_label: The same as a label.
+    score: 0 to 100: the components weighed for the use case, less what counts against the row.
+    score_components: What the score is made of.
+    estimated_tps: Decode speed of one session, tokens/s, at half the context; 0 if it cannot run.
+    estimated_tps_range: What 80 % of measurements lie in.
+    aggregate_tps: Of all sessions, where `concurrency` asks for several.
+    prefill_tps: Prompt speed for 512 tokens, tokens/s; null where it is not known.
+    ttft_ms: Time to the first token of a prompt of 512 tokens.
+    estimate_confidence: How sure the speed is: measured, high, medium, low.
+    estimate_confidence_label: The same as a label.
+    estimate_basis: What the speed was computed from.
+    measured_tps: A speed measured on this machine; null for none.
+    runtime: What runs it: llamacpp, mlx, vllm.
+    runtime_label: The same as a label.
+    best_quant: The quantization that the row is for, as llama.cpp spells it.
+    download: What to pull for that runtime and quantization; null where nothing is known.
+    memory_required_gb: What is charged to the primary pool, GiB: GPU memory, or RAM where it runs on the CPU alone.
+    memory_available_gb: That pool, GiB.
+    moe_offloaded_gb: Experts in RAM, GiB; null in other modes than moe_offload.
+    ram_offloaded_gb: Layers in RAM, GiB; null in other modes than cpu_offload.
+    total_memory_gb: All that the model occupies, GiB: the sum of memory_breakdown_gb.
+    utilization_pct: Required of available in the tightest pool, per cent.
+    disk_size_gb: The files to download, GiB.
+    memory_breakdown_gb: What the memory is for.
+    per_device_gb: What each GPU holds, GiB.
+    notes: What limits it and why it stands where it does.
+    installed: Whether it lies in a local runtime's store.
+    verify_command: One line that measures what the row estimates; null where there is none.
+    """
 
     usable_context: int
     effective_context_length: int
@@ -181,18 +317,35 @@ class Row(RowFacts, frozen=True, kw_only=True):
 
 
 class CatalogName(Struct, frozen=True):
+    """The facts that answers are made from.
+
+    version: The day of the facts.
+    digest: A hash of all of them.
+    """
+
     version: str
     digest: str
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest."""
+    """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest.
+
+    node: Who answers.
+    system: The machine that the rows are for.
+    total_models: How many rows passed the filters.
+    returned_models: How many of them are here.
+    filters: The effective value of every parameter.
+    catalog: Which facts the answer is made from.
+    generation: A hash of the machine's facts and the catalog: it changes when answers may.
+    warnings: What was ignored, and why nothing passed.
+    models: The rows, in order.
+    """
 
     node: Node
     system: System
     total_models: int
     returned_models: int
-    filters: dict[str, object]
+    filters: dict[str, Any]
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
@@ -200,6 +353,9 @@ class Envelope(Struct, frozen=True, kw_only=True):
 
 
 class Failure(Struct, frozen=True):
-    """Every answer that is not 2xx or 304."""
+    """Every answer that is not 2xx or 304.
+
+    error: What was wrong and what is allowed.
+    """
 
     error: str

@@ -6,7 +6,12 @@ from llmfit.shapes import CatalogName, MemoryBreakdown, Struct
 
 
 class Hardware(Struct, frozen=True):
-    """Memory that a path takes, and the cores that its speed was computed for. GiB."""
+    """Memory that a path takes, and the cores that its speed was computed for. GiB.
+
+    vram_gb: GPU memory in all, GiB; null without a GPU.
+    ram_gb: Free RAM, GiB.
+    cpu_cores: The cores that speeds were computed for.
+    """
 
     vram_gb: float | None
     ram_gb: float
@@ -14,7 +19,19 @@ class Hardware(Struct, frozen=True):
 
 
 class RunPath(Struct, frozen=True, kw_only=True):
-    """One way to run the model, on a machine that has just what it takes. null: it cannot be said."""
+    """One way to run the model, on a machine that has just what it takes. null: it cannot be said.
+
+    path: gpu, cpu_offload or cpu_only.
+    feasible: Whether any memory makes it run, at the target speed if there is one.
+    minimum: The least memory with which it runs, at the target speed if there is one; null where it does not.
+    recommended: The least memory that gives the best fit of this path.
+    estimated_tps: With what is recommended, at this machine's bandwidths; null where they are not known.
+    fit_level: With what is recommended: TooTight, Marginal, Good, Perfect.
+    notes: What stands in the way.
+    quantization: The quantization planned for.
+    run_mode: As in rows.
+    bandwidth_gbps: What the target speed takes of the memory, GB/s, where this machine's does not do.
+    """
 
     path: str  # gpu, cpu_offload, cpu_only
     feasible: bool
@@ -29,7 +46,16 @@ class RunPath(Struct, frozen=True, kw_only=True):
 
 
 class Current(Struct, frozen=True, kw_only=True):
-    """The model on this machine."""
+    """The model on this machine.
+
+    fit_level: TooTight, Marginal, Good, Perfect.
+    run_mode: Gpu, TensorParallel, MoeOffload, CpuOffload, CpuOnly.
+    estimated_tps: Tokens/s of one session.
+    estimated_tps_range: What 80 % of measurements lie in.
+    total_memory_gb: All that it occupies, GiB.
+    memory_breakdown_gb: What the memory is for.
+    notes: As in rows.
+    """
 
     fit_level: str
     run_mode: str  # Gpu, TensorParallel, MoeOffload, CpuOffload, CpuOnly
@@ -41,7 +67,16 @@ class Current(Struct, frozen=True, kw_only=True):
 
 
 class UpgradeDelta(Struct, frozen=True, kw_only=True):
-    """The least addition of one resource to this machine that reaches a fit level or the target speed."""
+    """The least addition of one resource to this machine that reaches a fit level or the target speed.
+
+    resource: vram_gb, ram_gb, gpu_bandwidth_gbps or ram_bandwidth_gbps.
+    add_gb: GiB to add.
+    add_cores: Cores to add.
+    add_gbps: GB/s to add.
+    target_fit: The fit level that it reaches; null: the target speed.
+    path: The way that the model then runs.
+    description: The same in words.
+    """
 
     resource: str  # vram_gb, ram_gb, gpu_bandwidth_gbps, ram_bandwidth_gbps
     add_gb: float | None = None
@@ -53,7 +88,15 @@ class UpgradeDelta(Struct, frozen=True, kw_only=True):
 
 
 class KvAlternative(Struct, frozen=True, kw_only=True):
-    """The model with another type of KV cache."""
+    """The model with another type of KV cache.
+
+    kv_quant: Type of the KV cache.
+    kv_cache_gb: The cache, GiB.
+    memory_required_gb: All that the model then occupies, GiB.
+    savings_fraction: Of the f16 cache, 0 to 1.
+    supported: Whether the runtime has it.
+    note: How to ask the runtime for it.
+    """
 
     kv_quant: str
     kv_cache_gb: float
@@ -64,7 +107,27 @@ class KvAlternative(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What it takes to run a model."""
+    """What it takes to run a model.
+
+    model_name: The id of the model.
+    provider: Who made it.
+    context: Tokens planned for.
+    quantization: The quantization planned for.
+    kv_quant: Type of the KV cache.
+    target_tps: Tokens/s asked for.
+    concurrency: Sessions at once.
+    disk_size_gb: The files to download, GiB.
+    minimum: Of the first way that is feasible.
+    recommended: Of the first way that is feasible.
+    run_paths: The ways to run it.
+    current: The model on this machine.
+    upgrade_deltas: The least to add to this machine for each better fit, and for the target speed.
+    kv_alternatives: The model under other types of cache.
+    estimate_notice: How sure all this is.
+    catalog: Which facts the answer is made from.
+    generation: As in lists.
+    warnings: What was ignored.
+    """
 
     model_name: str
     provider: str

@@ -14,6 +14,7 @@ from sanic import HTTPResponse, Request, Sanic
 from llmfit.encode import encode, node
 from llmfit.machine import Machine
 from llmfit.server.compress import encoders
+from llmfit.server.documents import DOCUMENTS, document_of
 from llmfit.server.events import Events, change_of
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
@@ -60,6 +61,8 @@ class Routes:
             (PREFIX + "<name:path>", self.named),
         ):
             app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
+        for path in DOCUMENTS:
+            app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
 
     def health(self, request: Request) -> HTTPResponse:
@@ -82,6 +85,14 @@ class Routes:
 
     def top(self, request: Request) -> Answer:
         return self.answer(request, "top")
+
+    async def document(self, request: Request) -> HTTPResponse | None:
+        refused = self.hosts.refuse(request)
+        if refused:
+            return refused
+        page = await asyncio.get_running_loop().run_in_executor(self.packer, document_of, request.path)
+        answer = sent(request, page)
+        return answer if isinstance(answer, HTTPResponse) else await answer
 
     def compare(self, request: Request) -> Answer:
         return self.answer(request, "compare")

@@ -1,0 +1,173 @@
+"""The API as an OpenAPI 3.1 document, made from the parameter table and the structs that go over the wire."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from llmfit import __version__, params
+from llmfit.params import Param
+from llmfit.shapes import Envelope, Failure, Health, SystemAnswer
+from llmfit.shapes_plan import Plan
+from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
+
+Json = dict[str, Any]
+JSON = "application/json"
+STRUCTS = (Envelope, SystemAnswer, Health, Plan, Failure)
+# path: (endpoint of the parameter table, or None; what answers; summary)
+GETS: dict[str, tuple[str | None, type, str]] = {
+    "/api/v1/models": ("models", Envelope, "All models that pass the filters, best first"),
+    "/api/v1/models/top": ("top", Envelope, "The best few, one of each base model"),
+    "/api/v1/models/{name}": ("name", Envelope, "Models whose id is, or contains, a text"),
+    "/api/v1/compare": ("compare", Envelope, "Two to eight models side by side"),
+    "/api/v1/system": ("system", SystemAnswer, "The machine, or what it would be"),
+    "/health": (None, Health, "Whether the server lives; never waits for scoring"),
+    "/healthz": (None, Health, "The same"),
+    "/readyz": (None, Health, "Whether the server is ready; 503 until then, and while it drains"),
+}
+FAILURES = {
+    "400": "A value is not allowed, a body is not what it should be", "403": "The Host header names another site",
+    "404": "No such path, or no such model", "415": "The body is not said to be JSON", "503": "Not ready",
+}  # fmt: skip
+
+
+def document() -> Json:
+    """The whole document."""
+    _, schemas = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
+    for struct in structs(*STRUCTS):
+        described(schemas[struct.__name__], struct)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "llmfit",
+            "version": __version__,
+            "summary": "Which open-weight LLMs fit a machine, how fast they run there, how good they are for the job.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": {
+            **{path: {"get": operation(path, *what)} for path, what in GETS.items()},
+            "/api/v1/plan": {"post": plan_operation()},
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+def operation(path: str, endpoint: str | None, struct: type, summary: str) -> Json:
+    """A GET."""
+    found: Json = {"summary": summary, "operationId": re.sub(r"\W+", "_", path).strip("_")}
+    if endpoint is not None:
+        found["parameters"] = [parameter(param, endpoint) for param in params.at(endpoint)]
+    if "{name}" in path:
+        name = {
+            "name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "example": "Qwen/Qwen3-8B",
+            "description": "The id of a model, or a part of one; slashes may stand as they are.",
+        }  # fmt: skip
+        found["parameters"].insert(0, name)
+    codes = ("503",) if endpoint is None else ("400", "403", "404") if endpoint != "system" else ("400", "403")
+    return found | {"responses": responses(struct, codes if path != "/health" and path != "/healthz" else ())}
+
+
+def plan_operation() -> Json:
+    properties = {
+        param.name: {**schema(param), "description": param.help} for param in params.at("plan")
+    }
+    model = {"type": "string", "maxLength": LONGEST_TEXT, "description": "The id of a model, or a part of one."}
+    body = {"type": "object", "required": ["model"], "properties": {"model": model, **properties}}
+    example = {"model": "Qwen/Qwen3-32B", "context": 32768, "target_tps": 20, "gpu": "RTX 4090", "ram_gb": 64}
+    return {
+        "summary": "What it takes to run one model",
+        "operationId": "plan",
+        "requestBody": {"required": True, "content": {JSON: {"schema": body, "example": example}}},
+        "responses": responses(Plan, ("400", "403", "404", "415")),
+    }
+
+
+def responses(struct: type, failures: tuple[str, ...]) -> Json:
+    def content(name: str) -> Json:
+        return {JSON: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+    found = {"200": {"description": first_line(struct), "content": content(struct.__name__)}}
+    return found | {
+        code: {"description": FAILURES[code], "content": content("Failure")} for code in failures
+    }
+
+
+def parameter(param: Param, endpoint: str) -> Json:
+    """A parameter of a query. Any text may be sent; the schema is that of the values that are understood."""
+    default = param.default_at(endpoint)
+    shape = schema(param)
+    if default is not None:
+        shape["default"] = default
+    aliases = f" Also called {', '.join(f'`{name}`' for name in param.aliases)}." if param.aliases else ""
+    return {
+        "name": param.name, "in": "query", "required": param.name == "models", "schema": shape,
+        "description": f"{param.help}{aliases} Use {allowed(param)}.", "example": example(param),
+    }  # fmt: skip
+
+
+def schema(param: Param) -> Json:
+    """The JSON schema of a value."""
+    most = {"maximum": param.at_most} if param.at_most < MOST else {}
+    kinds: dict[str, Json] = {
+        "bool": {"type": "boolean"},
+        "choice": {"type": "string", "enum": [*param.choices, *param.hidden_choices, *param.value_aliases]},
+        "count": {"type": "integer", "minimum": 0, **most},
+        "positive": {"type": "integer", "minimum": 1, **most},
+        "number": {"type": "number", "exclusiveMinimum": 0, **most},
+        "amount": {"type": "number", "minimum": 0, **most},
+        "text": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+        "date": {"type": "string", "pattern": "^[12][0-9]{3}(-[0-9]{2}(-[0-9]{2})?)?$"},
+        "words": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+        "names": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAMES},
+    }
+    return kinds[param.kind]
+
+
+def example(param: Param) -> object:
+    """A value that the table allows."""
+    if param.example is not None:
+        return param.example
+    kinds: Json = {"bool": True, "date": "2025-06"}
+    return param.choices[0] if param.choices else kinds.get(param.kind, 16)
+
+
+def structs(*types: type) -> list[type[msgspec.Struct]]:
+    """These structs and all that they hold."""
+    found: list[type[msgspec.Struct]] = []
+
+    def visit(info: Any) -> None:
+        if isinstance(info, msgspec.inspect.StructType) and info.cls not in found:
+            found.append(info.cls)
+            for field in info.fields:
+                visit(field.type)
+        for inner in (*getattr(info, "types", ()), *getattr(info, "item_types", ()), getattr(info, "item_type", None)):
+            if inner is not None:
+                visit(inner)
+
+    for each in types:
+        visit(msgspec.inspect.type_info(each))
+    return found
+
+
+def first_line(struct: type) -> str:
+    return (struct.__doc__ or "").strip().partition("\n")[0]
+
+
+def described(found: Json, struct: type[msgspec.Struct]) -> None:
+    """Put what a struct's docstring says of its fields, one `name: text` a line, where a reader of the schema looks."""
+    found["description"] = first_line(struct)
+    texts = texts_of(struct)
+    for name, shape in found.get("properties", {}).items():
+        if name in texts:
+            shape["description"] = texts[name]
+
+
+def texts_of(struct: type) -> dict[str, str]:
+    """What the docstrings of a struct and of those that it extends say of their fields."""
+    found: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        text = re.sub(r"\n {8,}", " ", base.__dict__.get("__doc__") or "")
+        found |= dict(re.findall(r"^ {4}(\w+): (.+)$", text, re.MULTILINE))
+    return found
