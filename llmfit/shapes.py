@@ -214,7 +214,15 @@ class ScoreComponents(Struct, frozen=True):
 
 
 class EstimateBasis(Struct, frozen=True):
-    """Where the speed comes from; with the row's other figures enough to recompute it."""
+    """Where the speed comes from; with the row's other figures enough to recompute it.
+
+    method: roofline (GPU), offload_roofline, cpu_roofline, backend_default (bandwidth not known) or measured.
+    gpu_bandwidth_gbps: GB/s of the GPU that was taken; null without one.
+    ddr_bandwidth_gbps: GB/s of the RAM that was taken; null where it is not read.
+    efficiency: The share of the bandwidth that the runtime reaches, 0 to 1.
+    assumed_context: The context that the row was computed at, tokens.
+    local_calibration: A factor from measurements on this machine; null for none.
+    """
 
     method: Literal["roofline", "offload_roofline", "cpu_roofline", "backend_default", "measured"]
     gpu_bandwidth_gbps: float | None
