@@ -22,8 +22,8 @@ KERNEL_LAYERS = (
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records",
     "checks evidence corrections", "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
-    "catalog", "hardware", "host params", "estimator trial", "query", "planning encode", "openapi options", "apidocs api",
-    "server", "cli",
+    "catalog", "hardware", "host params", "estimator trial", "query", "planning encode",
+    "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")
 
