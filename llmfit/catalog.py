@@ -129,6 +129,11 @@ class Catalog:
         return self._packed.layouts
 
     @property
+    def quality_tables(self) -> tuple[memoryview[float], list[records.Quality]]:
+        """The packed matrix of rows and the coefficients by use case: what the derivation of a quality needs."""
+        return self._packed.rows.cast("d"), self._packed.quality
+
+    @property
     def quant_names(self) -> list[str]:
         return [quant.name for quant in self._packed.quants]
 

@@ -94,6 +94,13 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
 
 def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] = ()) -> bytes:
     """A page as the bytes of an Envelope: encoded without rows, then the rows go in between its last brackets."""
+    explanation: Any = msgspec.UNSET
+    if query.explain:
+        from llmfit.explain import MOST_ROWS, explain
+
+        explanation = msgspec.Raw(encode(explain(catalog, page, query)))
+        if len(page.indices) > MOST_ROWS:
+            warnings = (*warnings, f"explain: only the first {MOST_ROWS} of {len(page.indices)} models are explained")
     empty = encode(
         Envelope(
             node=node(),
@@ -103,7 +110,8 @@ def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] =
             filters=params.echo(query),
             catalog=catalog.name,
             generation=page.generation,
-            warnings=warnings,
+            warnings=(*warnings, *page.warnings),
+            explanation=explanation,
         )
     )
     return page.ranking.encode(page.indices, empty[:-2], empty[-2:], keys=keys_of(query))

@@ -77,6 +77,8 @@ class Options(Machines, total=False):
     """How many of the first models to leave out."""
     basis: Literal["free", "total"] | None
     """What fit is judged against on the real machine: the memory that is free, or all of it."""
+    explain: bool | None
+    """Add how each of the first 20 models came about, and what would change its fit level."""
     max_context: int | None
     """Context in tokens to compute memory and speed for; overrides the server's --max-context."""
     quant: str | None

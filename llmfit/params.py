@@ -27,7 +27,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str  # of values.READERS
-    # basis, machine, analyse, score, filter, order, page, write, parse: what has to be done again when it changes
+    # basis, machine, analyse, score, filter, order, page, write, explain, parse: what has to be done again when it changes
     stage: str
     help: str
     choices: tuple[str, ...] = ()
@@ -137,6 +137,10 @@ PARAMS = (
     Param(
         name="basis", kind="choice", stage="basis", endpoints=SCORED, choices=("free", "total"), default="free",
         help="What fit is judged against on the real machine: the memory that is free, or all of it.",
+    ),
+    Param(
+        name="explain", kind="bool", stage="explain", default=False,
+        help="Add how each of the first 20 models came about, and what would change its fit level.",
     ),
     Param(
         name="strict", kind="bool", stage="parse", default=False, endpoints=ENDPOINTS,

@@ -42,6 +42,10 @@ class Page(msgspec.Struct, frozen=True):
     ranking: Ranking
     total: int
     indices: list[int]
+    base: Machine  # before the what-ifs
+    settings: tuple[int, int, float, int, bytes | None]  # what Estimates and _explain.Case are made with
+    server_max_context: int | None
+    warnings: tuple[str, ...] = ()
 
 
 class Recent(Generic[Value]):
@@ -83,10 +87,14 @@ class Engine:
         self.machine = machine
         self._machines = Recent(KEPT_HOSTS)
 
+    def base_for(self, query: Any) -> Machine:
+        """The machine before the query's what-ifs, as it is or with all of its memory free."""
+        return emptied(self.machine) if query.basis == "total" else self.machine
+
     def machine_for(self, query: Any) -> tuple[Machine, Any, str]:
         """(the machine with the query's what-ifs, its Host, the generation of answers about it)."""
         whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
-        base = emptied(self.machine) if query.basis == "total" else self.machine
+        base = self.base_for(query)
 
         def make() -> tuple[Machine, Any, str]:
             machine = apply_whatif(base, whatif, self.catalog.tables)
@@ -139,7 +147,7 @@ class Engine:
     def rows(self, query: Any, indices: list[int]) -> Page:
         """These rows, whatever the query's filters would say."""
         machine, stamp, ranking = self.ranking_for(query)
-        return Page(machine, stamp, ranking, len(indices), indices)
+        return self._page(query, machine, stamp, ranking, len(indices), indices)
 
     def compared(self, query: Any) -> list[int]:
         """The rows that query.models names, in that order; BadParam for too few or many, UnknownModel for strangers."""
@@ -152,7 +160,7 @@ class Engine:
         machine, stamp, ranking = self.ranking_for(query)
         needles = tuple(text.lower() for text in (query.name, query.search) if text is not None)
         named = self.named(query)
-        total, indices = ranking.select(
+        filters: dict[str, Any] = dict(
             min_level=codes.FIT_LEVELS.index(query.min_fit),
             drop_foreign=query.runtime != "any" and query.force_runtime is None,
             first=named,
@@ -174,7 +182,23 @@ class Engine:
             distinct=query.distinct,
             capabilities=sum(1 << codes.CAPABILITIES.index(name) for name in query.capability or ()),
         )
-        return Page(machine, stamp, ranking, total, indices)
+        total, indices = ranking.select(**filters)
+        warnings: tuple[str, ...] = ()
+        if total == 0:
+            from llmfit.empties import why_empty
+
+            mixed = msgspec.structs.replace(query, use_case=None)
+            warnings = why_empty(query, filters, ranking, lambda: self.ranking_for(mixed)[2])
+        return self._page(query, machine, stamp, ranking, total, indices, warnings)
+
+    def _page(
+        self, query: Any, machine: Machine, stamp: str, ranking: Ranking, total: int, indices: list[int],
+        warnings: tuple[str, ...] = (),
+    ) -> Page:  # fmt: skip
+        return Page(
+            machine, stamp, ranking, total, indices, self.base_for(query), self.settings_of(query), self.max_context,
+            warnings,
+        )  # fmt: skip
 
 
 def emptied(machine: Machine) -> Machine:

@@ -357,6 +357,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
+    explanation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # a shapes_explain.Explanation, with explain=true
     models: tuple[Row, ...] = ()
 
 

@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "fields": ({**{key: (key,) for key in Row.__struct_fields__}, "score, NAME,score": ("name", "score")},
                (",", "name,,score"), "use a comma-separated list of keys of a row"),
     "basis": ({"free": "free", "Total": "total"}, ("used", "all"), "use free|total"),
+    "explain": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "strict": ({"true": True, "no": False}, BOOLEANS, "use true|false"),
     "max_context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
     "context": ({"1": 1, "32768": 32768}, ("0", *INTEGERS), "use a positive integer"),
@@ -115,7 +116,7 @@ def test_the_table_is_complete() -> None:
     assert {alias: param.name for param in PARAMS for alias in param.aliases} == ALIASES
     assert params.WHATIF_NAMES == WHATIF
     assert {param.stage for param in PARAMS} == {
-        "basis", "machine", "analyse", "score", "filter", "order", "page", "write", "parse"
+        "basis", "machine", "analyse", "score", "filter", "order", "page", "write", "explain", "parse"
     }  # fmt: skip
     assert all(param.help.endswith((".", "?")) for param in PARAMS)
 
@@ -166,7 +167,7 @@ def test_given_twice(name: str) -> None:
 def test_defaults(endpoint: str) -> None:
     query = parse([], endpoint).query
     others = {"perfect": False, "sort": "score", "runtime": "any", "offset": 0, "basis": "free", "strict": False,
-              "kv_quant": "f16", "concurrency": 1}
+              "explain": False, "kv_quant": "f16", "concurrency": 1}
     for param in params.at(endpoint):
         wanted = {**others, **DEFAULTS[endpoint]}.get(param.name)
         assert getattr(query, param.name) == wanted, param.name

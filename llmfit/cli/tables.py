@@ -127,6 +127,10 @@ def show_rows(body: bytes) -> None:
     table.caption = f"{answer.returned_models} of {answer.total_models} models"
     out.print(table)
     warn(out, answer.warnings)
+    if answer.explanation is not msgspec.UNSET:
+        from llmfit.cli import derivation
+
+        derivation.show(out, answer.explanation, in_full=False)
 
 
 def show_summary(body: bytes) -> None:
@@ -193,7 +197,8 @@ def show_columns(body: bytes) -> None:
 
 
 def show_model(body: bytes) -> None:
-    row = msgspec.json.decode(body, type=Envelope).models[0]
+    answer = msgspec.json.decode(body, type=Envelope)
+    row = answer.models[0]
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [
@@ -209,8 +214,16 @@ def show_model(body: bytes) -> None:
                   f"{row.score_components.speed:.0f}, fit {row.score_components.fit:.0f}, context "
                   f"{row.score_components.context:.0f}"),
     ]  # fmt: skip
-    rows += [("GGUF", source.repo) for source in row.gguf_sources]
+    if row.download:
+        rows.append(("Download", f"{row.download.repo} {row.download.files or ''}".strip()))
+    else:
+        rows += [("GGUF", source.repo) for source in row.gguf_sources]
     if row.verify_command:
         rows.append(("Verify", row.verify_command))
     rows += [("Note", note) for note in row.notes]
-    console().print(facts(rows))
+    out = console()
+    out.print(facts(rows))
+    if answer.explanation is not msgspec.UNSET:
+        from llmfit.cli import derivation
+
+        derivation.show(out, answer.explanation, in_full=True)

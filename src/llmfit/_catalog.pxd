@@ -1,8 +1,10 @@
 # The compiled classes that others build on.
 from llmfit.buffer cimport Text
 from llmfit.columns cimport Columns, Strings
+from llmfit.estimate cimport Settings
 from llmfit.machine cimport Machine
 from llmfit.quant cimport MAX_SPEED_CLASSES
+from llmfit.score cimport Quality
 
 cdef class Catalog:
     cdef Columns columns
@@ -24,3 +26,7 @@ cdef class Catalog:
 
 cdef class Host:
     cdef Machine machine
+
+
+cdef Quality quality_of(q)
+cdef Settings settings_of(Catalog catalog, double context, double n_seq, double element_bytes, int runtime, bytes quants) except *

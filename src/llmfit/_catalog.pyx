@@ -8,6 +8,7 @@ from llmfit import codes as _codes
 from llmfit.buffer cimport Text
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
+from llmfit.estimate cimport Settings
 from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
 from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
 from llmfit.match cimport contains
@@ -309,6 +310,26 @@ cdef class Catalog:
                     with gil:
                         return i
         return -1
+
+
+cdef Settings settings_of(Catalog catalog, double context, double n_seq, double element_bytes, int runtime, bytes quants) except *:
+    """What an analysis is made for; it points into `quants`, which must live as long."""
+    cdef Settings s
+    cdef int i
+    s.context = context
+    s.n_seq = n_seq
+    s.element_bytes = element_bytes
+    s.runtime = runtime
+    s.quants = NULL
+    s.extra_quant = -1
+    if quants is not None:
+        if len(quants) != catalog.n_quants:
+            raise ValueError("one byte a quantization")
+        s.quants = <const unsigned char*><const char*>quants
+        for i in range(catalog.n_quants):
+            if quants[i] and catalog.columns.quants[i].mix != NULL:
+                s.extra_quant = i
+    return s
 
 
 cdef class Host:

@@ -9,7 +9,7 @@ from libc.math cimport ceil
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
-from llmfit._catalog cimport Catalog, Host
+from llmfit._catalog cimport Catalog, Host, settings_of
 from llmfit.buffer cimport Buffer, Text, put, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
@@ -115,23 +115,10 @@ cdef class Estimates:
         bytes quants=None, bint later=False,
     ):
         cdef const Columns* c = &catalog.columns
-        cdef int i
         self.catalog = catalog
         self.host = host
-        self.settings.context = context
-        self.settings.n_seq = n_seq
-        self.settings.element_bytes = element_bytes
-        self.settings.runtime = runtime
         self.quants = quants
-        self.settings.quants = NULL
-        self.settings.extra_quant = -1
-        if quants is not None:
-            if len(quants) != catalog.n_quants:
-                raise ValueError("one byte a quantization")
-            self.settings.quants = <const unsigned char*><const char*>quants
-            for i in range(catalog.n_quants):
-                if quants[i] and c.quants[i].mix != NULL:
-                    self.settings.extra_quant = i
+        self.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
         self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError

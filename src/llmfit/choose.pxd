@@ -38,6 +38,28 @@ cdef inline int first_weight(const Model* m, int runtime, const Ladder* ladder) 
     return 1 if runtime == LLAMACPP else 1 + ladder.size[LLAMACPP]
 
 
+cdef inline void place(
+    const Machine* h, const Model* m, const Job* j, double weights, const Quant* quants, int q, int step, int runtime,
+    int mode, int kind, int devices, const Policy* p, Candidate* c
+) noexcept nogil:
+    """One quantization in one mode: does it fit, how fast is it. `step`: its place in the runtime's choices."""
+    c.fits = 0
+    if mode == GPU and devices == 1:
+        on_one_gpu(h, m, j, weights, &quants[q], q, runtime, kind, p, c)
+    elif mode == GPU:
+        over_layers(h, m, j, weights, &quants[q], q, p, c)
+    elif mode == TENSOR_PARALLEL:
+        tensor_parallel(h, m, j, weights, &quants[q], q, kind, devices, p, c)
+    elif mode == MOE_OFFLOAD:
+        experts_in_ram(h, m, j, weights, &quants[q], q, p, c)
+    elif mode == CPU_OFFLOAD:
+        layers_in_ram(h, m, j, weights, &quants[q], q, p, c)
+    else:
+        on_cpu(h, m, j, weights, &quants[q], q, p, c)
+    if c.fits and runtime == MLX and m.own_quant != q and not (m.mlx >> (step + 1)) & 1:
+        c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
+
+
 cdef inline void try_all(
     const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
     int mode, int kind, int devices, const Policy* p, Candidate* best
@@ -47,26 +69,11 @@ cdef inline void try_all(
     `best` becomes the best of what it was and of what is tried.
     """
     cdef Candidate c
-    cdef int i, q
+    cdef int i
     for i in range(n):
-        q = ladder[i]
-        c.fits = 0
-        if mode == GPU and devices == 1:
-            on_one_gpu(h, m, j, weights[i], &quants[q], q, runtime, kind, p, &c)
-        elif mode == GPU:
-            over_layers(h, m, j, weights[i], &quants[q], q, p, &c)
-        elif mode == TENSOR_PARALLEL:
-            tensor_parallel(h, m, j, weights[i], &quants[q], q, kind, devices, p, &c)
-        elif mode == MOE_OFFLOAD:
-            experts_in_ram(h, m, j, weights[i], &quants[q], q, p, &c)
-        elif mode == CPU_OFFLOAD:
-            layers_in_ram(h, m, j, weights[i], &quants[q], q, p, &c)
-        else:
-            on_cpu(h, m, j, weights[i], &quants[q], q, p, &c)
+        place(h, m, j, weights[i], quants, ladder[i], i, runtime, mode, kind, devices, p, &c)
         if not c.fits:
             continue
-        if runtime == MLX and m.own_quant != q and not (m.mlx >> (i + 1)) & 1:
-            c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
         if better(&c, best):
             best[0] = c
         if c.utilization <= comfortable(mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps:

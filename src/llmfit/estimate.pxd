@@ -84,21 +84,15 @@ cdef inline void describe(
     weigh(e, p)
 
 
-cdef inline void estimate(
-    const Machine* h, const Model* m, const double* weights, const Quant* quants, const Ladder* ladder, const Settings* s,
-    const Policy* p, Estimate* e
-) noexcept nogil:
-    """The best way to run `m` on `h`, or why there is none. `weights`: thousandths of a GiB, laid out as _core says."""
-    cdef Job j
-    cdef Candidate* best = &e.best
-    cdef int runtime, n, runs, smallest = -1, smallest_runtime = LLAMACPP, smallest_runs = 0, allowed = h.runtimes[m.format]
-    cdef const int* quant
-    cdef const double* sizes
+cdef inline double effective_context(const Model* m, const Settings* s, const Policy* p) noexcept nogil:
+    """The context a row is computed at, tokens: what is asked for, at most the model's window."""
     cdef double context = s.context if s.context > 0 else p.default_context
-    cdef double smallest_weights = 0, extra
-    cdef int wrong = s.quants != NULL   # no runtime has the model in an allowed quantization
-    if m.context and m.context < context:
-        context = m.context
+    return m.context if m.context and m.context < context else context
+
+
+cdef inline Job job_of(const Model* m, double context, const Settings* s, const Policy* p) noexcept nogil:
+    """What one model at one context needs whatever the quantization."""
+    cdef Job j
     j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
     j.compute = milli_up(compute_bytes(m, p.ubatch))
     j.cpu_compute = milli_up(resident_compute_bytes(m, p.ubatch))
@@ -110,6 +104,22 @@ cdef inline void estimate(
     j.attention = s.n_seq * attention_gflop(m, 0.5 * context)
     j.loss_factor = m.loss_factor
     j.known = known_shape(m)
+    return j
+
+
+cdef inline void estimate(
+    const Machine* h, const Model* m, const double* weights, const Quant* quants, const Ladder* ladder, const Settings* s,
+    const Policy* p, Estimate* e
+) noexcept nogil:
+    """The best way to run `m` on `h`, or why there is none. `weights`: thousandths of a GiB, laid out as _core says."""
+    cdef double context = effective_context(m, s, p)
+    cdef Job j = job_of(m, context, s, p)
+    cdef Candidate* best = &e.best
+    cdef int runtime, n, runs, smallest = -1, smallest_runtime = LLAMACPP, smallest_runs = 0, allowed = h.runtimes[m.format]
+    cdef const int* quant
+    cdef const double* sizes
+    cdef double smallest_weights = 0, extra
+    cdef int wrong = s.quants != NULL   # no runtime has the model in an allowed quantization
     best.fits = 0
     for runtime in range(N_RUNTIMES):
         if s.runtime >= 0 and s.runtime != runtime:

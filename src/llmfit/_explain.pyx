@@ -1,0 +1,328 @@
+"""The derivation of one row: every way that was considered, the parts of its quality, score, memory and speed.
+
+Computed by the rules that rank the catalog, asked once more for one model; here is no rule of its own. A part of a sum
+is what the sum loses without it. llmfit/explain.py is the Python face of this.
+"""
+
+from libc.string cimport memset
+
+from llmfit._catalog cimport Catalog, Host, quality_of, settings_of
+from llmfit.choose cimport Ladder, choices, first_weight, place
+from llmfit.codes cimport *
+from llmfit.columns cimport WEIGHTS, Columns, pooled_ability
+from llmfit.estimate cimport Estimate, Settings, describe, effective_context, estimate, job_of
+from llmfit.fit cimport Candidate, Job, better, comfortable, crowded
+from llmfit.machine cimport MAX_KINDS, Machine, Rate
+from llmfit.memory cimport bytes_of, milli_up, weights_bytes
+from llmfit.model cimport Model, known_shape
+from llmfit.policy cimport Policy
+from llmfit.quant cimport MAX_SPEED_CLASSES, Quant
+from llmfit.score cimport Quality, Row, ability, class_factor, demerits, pooled, quality_score, soft_floor
+from llmfit.verdict cimport Verdict, verdict
+
+TERMS = ("c0", "size", "date", "size2", "date2", "sparsity", "size_date", "reasoning", "coder", "vision", "distill")
+
+
+cdef void free_reading(Rate* r) noexcept:
+    """A processor that reads weights and cache in no time."""
+    memset(r.byte_ms, 0, sizeof(r.byte_ms))
+    r.floor_ms = 0
+
+
+cdef void free_computing(Rate* r) noexcept:
+    r.flop_ms = 0
+    r.attention_ms = 0
+
+
+cdef void free_layers(Rate* r) noexcept:
+    r.layer_ms = 0
+
+
+ctypedef void (*Change)(Rate*) noexcept
+
+
+cdef void on_gpus(Machine* h, Change change) noexcept:
+    cdef int runtime, kind
+    for runtime in range(N_RUNTIMES):
+        for kind in range(h.n_kinds):
+            change(&h.gpu[runtime][kind])
+
+
+cdef class Case:
+    """One row of the catalog under one set of inputs; see Estimates for them."""
+
+    cdef readonly Catalog catalog
+    cdef Settings settings
+    cdef bytes quants
+    cdef int row, use_case
+    cdef const Row* r
+    cdef const Model* m
+    cdef const double* weights
+
+    def __cinit__(
+        self, Catalog catalog, int row, int use_case=-1, double context=0, double n_seq=1, double element_bytes=2.0,
+        int runtime=-1, bytes quants=None,
+    ):
+        cdef const Columns* c = &catalog.columns
+        if not 0 <= row < c.n_rows:
+            raise IndexError(row)
+        self.catalog = catalog
+        self.quants = quants
+        self.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
+        self.row = row
+        self.r = &c.rows[row]
+        self.m = &c.models[self.r.shape]
+        self.weights = &c.weights[self.r.shape * WEIGHTS]
+        self.use_case = use_case if use_case >= 0 else self.r.use_case
+
+    @property
+    def window(self):
+        """The model's native window, tokens; 0: not known."""
+        return self.m.context
+
+    cdef Estimate _estimate(self, const Machine* h, const Settings* s) noexcept:
+        cdef Estimate e
+        cdef const Columns* c = &self.catalog.columns
+        memset(&e, 0, sizeof(Estimate))
+        estimate(h, self.m, self.weights, c.quants, &c.ladder, s, &c.policy, &e)
+        return e
+
+    def level(self, Host host, double context=0, bytes quants=None):
+        """Its fit level (of FitLevel) on another machine, at another context, or in other quantizations."""
+        cdef Settings s = self.settings
+        if context > 0:
+            s.context = context
+        if quants is not None:
+            s = settings_of(self.catalog, s.context, s.n_seq, s.element_bytes, s.runtime, quants)
+        return self._estimate(&host.machine, &s).best.level
+
+    def candidates(self, Host host):
+        """Every way considered: (runtime, mode, quantization, devices, fits, level, tokens/s, memory, share of the
+        pool, loss, score, outcome). Memory in thousandths of a GiB; 0: not worked out, too big at a glance."""
+        cdef const Columns* c = &self.catalog.columns
+        cdef const Machine* h = &host.machine
+        cdef Estimate best = self._estimate(h, &self.settings)
+        cdef double context = effective_context(self.m, &self.settings, &c.policy)
+        cdef Job j = job_of(self.m, context, &self.settings, &c.policy)
+        cdef int runtime, kind, n, devices
+        found = []
+        for runtime in range(N_RUNTIMES):
+            if not (h.runtimes[self.m.format] >> runtime) & 1 or self.settings.runtime not in (-1, runtime):
+                continue
+            for kind in range(h.n_kinds):
+                if not h.gpu[runtime][kind].runs:
+                    continue
+                self._over(found, h, &j, context, &best, runtime, GPU, kind, 1)
+                devices = 2
+                while runtime == VLLM and devices <= h.count[kind]:
+                    self._over(found, h, &j, context, &best, runtime, TENSOR_PARALLEL, kind, devices)
+                    devices *= 2
+            if runtime != LLAMACPP:
+                continue
+            if h.n_devices > 1:
+                self._over(found, h, &j, context, &best, runtime, GPU, 0, h.n_devices)
+            if h.n_devices and not h.unified and h.gpu[LLAMACPP][h.largest_kind].runs:
+                if self.m.is_moe:
+                    self._over(found, h, &j, context, &best, runtime, MOE_OFFLOAD, 0, 1)
+                self._over(found, h, &j, context, &best, runtime, CPU_OFFLOAD, 0, 1)
+            self._over(found, h, &j, context, &best, runtime, CPU_ONLY, 0, 0)
+        return found
+
+    cdef _over(
+        self, list found, const Machine* h, const Job* j, double context, const Estimate* best, int runtime, int mode,
+        int kind, int devices
+    ):
+        """One mode over the quantizations that the runtime has of the model."""
+        cdef const Columns* c = &self.catalog.columns
+        cdef int n, i, extra = self.settings.extra_quant, tried = 0
+        cdef const int* quant = choices(self.m, runtime, &c.ladder, &n)
+        cdef const double* sizes = self.weights + first_weight(self.m, runtime, &c.ladder)
+        for i in range(n):
+            if self.settings.quants == NULL or self.settings.quants[quant[i]]:
+                self._add(found, h, j, context, best, runtime, mode, kind, devices, quant[i], sizes[i], i)
+                tried += 1
+        if not tried and extra >= 0 and runtime == LLAMACPP and self.m.gguf == 1:
+            self._add(
+                found, h, j, context, best, runtime, mode, kind, devices, extra,
+                milli_up(weights_bytes(self.m, &c.quants[extra])), 0,
+            )
+
+    cdef _add(
+        self, list found, const Machine* h, const Job* j, double context, const Estimate* best, int runtime, int mode,
+        int kind, int devices, int quant, double weights, int step
+    ):
+        cdef const Columns* c = &self.catalog.columns
+        cdef Estimate e
+        cdef Verdict v
+        memset(&e, 0, sizeof(Estimate))
+        place(h, self.m, j, weights, c.quants, quant, step, runtime, mode, kind, devices, &c.policy, &e.best)
+        outcome = "does_not_fit"
+        score = None
+        if e.best.fits:
+            describe(h, self.m, j, &c.quants[quant], context, &self.settings, &c.policy, &e)
+            v = verdict(self.r, &e, c.use_cases, self.use_case, &c.policy)
+            score = v.score / 10.0
+            if (runtime, mode, quant, e.best.devices, kind) == (
+                best.best.runtime, best.best.mode, best.best.quant, best.best.devices,
+                best.best.kind if mode in (GPU, TENSOR_PARALLEL) and devices == 1 else kind
+            ):
+                outcome = "chosen"
+            elif better(&e.best, &best.best):
+                outcome = "not_needed"
+            elif e.best.level < best.best.level:
+                outcome = "lower_fit_level"
+            else:
+                outcome = "worse_trade_off"
+        found.append((
+            runtime, mode, quant, devices, bool(e.best.fits), e.best.level if e.best.fits else TOO_TIGHT,
+            e.tps, e.best.total, e.best.utilization, e.best.loss, score, outcome,
+        ))
+
+    def speed(self, Host host):
+        """(milliseconds of a step, [(part, milliseconds)]): each part is what the time loses without it, one after the
+        other; what is left is fixed. Empty where the model cannot run."""
+        cdef const Columns* c = &self.catalog.columns
+        cdef Estimate best = self._estimate(&host.machine, &self.settings)
+        cdef double context = effective_context(self.m, &self.settings, &c.policy)
+        cdef Job j = job_of(self.m, context, &self.settings, &c.policy)
+        cdef Machine h = host.machine
+        cdef double before
+        parts = []
+        if not best.best.fits:
+            return 0.0, parts
+        before = best.best.token_ms
+        for part in ("cache", "weights_on_gpu", "weights_in_ram", "compute", "layers"):
+            if part == "cache":
+                j.cache_read = 0
+            elif part == "weights_on_gpu":
+                on_gpus(&h, free_reading)
+            elif part == "weights_in_ram":
+                free_reading(&h.cpu)
+            elif part == "compute":
+                on_gpus(&h, free_computing)
+                free_computing(&h.cpu)
+            else:
+                on_gpus(&h, free_layers)
+                free_layers(&h.cpu)
+            left = self._again(&h, &j, &best.best)
+            parts.append((part, before - left))
+            before = left
+        parts.append(("fixed", before))
+        return best.best.token_ms, parts
+
+    cdef double _again(self, const Machine* h, const Job* j, const Candidate* chosen) noexcept:
+        """The time of a step of the chosen way on a changed machine."""
+        cdef Candidate c
+        cdef const Columns* all = &self.catalog.columns
+        cdef double weights = chosen.weights
+        cdef int devices = chosen.devices
+        if chosen.mode == TENSOR_PARALLEL:  # it is kept rounded by device
+            weights = milli_up(weights_bytes(self.m, &all.quants[chosen.quant]))
+        if chosen.mode == GPU and devices > 1:
+            devices = h.n_devices
+        memset(&c, 0, sizeof(Candidate))
+        place(
+            h, self.m, j, weights, all.quants, chosen.quant, 0, chosen.runtime, chosen.mode, chosen.kind, devices,
+            &all.policy, &c
+        )
+        return c.token_ms
+
+    def memory(self, Host host):
+        """What the sum of memory is made of: thousandths of a GiB, tokens, bytes, parameters."""
+        cdef Estimate e = self._estimate(&host.machine, &self.settings)
+        cdef const Quant* q = &self.catalog.columns.quants[e.best.quant]
+        return {
+            "weights": e.best.weights, "kv_cache": e.cache, "compute_buffer": e.compute, "overhead": e.overhead,
+            "total": e.best.total, "required": e.best.required, "available": e.best.available,
+            "params": self.m.params, "bits_per_weight": 8.0 * bytes_of(e.best.weights) / self.m.params,
+            "context": e.context, "sessions": self.settings.n_seq, "micro_batch": self.catalog.columns.policy.ubatch,
+            "cache_bytes_per_token": self.m.cache_full * self.settings.element_bytes,
+            "window_cache_bytes_per_token": self.m.cache_window * self.settings.element_bytes,
+            "window": self.m.window, "state_bytes": self.m.state_bytes * self.settings.n_seq,
+            "shape_known": bool(known_shape(self.m)),
+        }
+
+    def limits(self, Host host):
+        """[(rule, needed for this level, value, limit, does it hold)]: what decides the level of a model that fits."""
+        cdef const Policy* p = &self.catalog.columns.policy
+        cdef const Machine* h = &host.machine
+        cdef Estimate e = self._estimate(h, &self.settings)
+        cdef const Candidate* c = &e.best
+        if not c.fits:
+            return []
+        on_gpus = c.mode <= TENSOR_PARALLEL
+        found = [
+            ("tokens_per_second", GOOD, e.tps, p.reasonable_tps, e.tps >= p.reasonable_tps),
+            ("quantization_loss", GOOD, c.loss, p.heavy_loss, c.loss <= p.heavy_loss),
+            ("utilization", GOOD, c.utilization, crowded(c.mode, p), c.utilization <= crowded(c.mode, p)),
+            ("wholly_on_gpus", PERFECT, c.on_gpu, 1.0, on_gpus),
+            (
+                "headroom", PERFECT, c.utilization, p.comfortable_utilization,
+                c.utilization <= p.comfortable_utilization
+            ),
+            ("visible_loss", PERFECT, c.loss, p.visible_loss, c.loss <= p.visible_loss),
+            ("known_shape", PERFECT, float(known_shape(self.m)), 1.0, bool(known_shape(self.m))),
+        ]
+        if h.unified and c.mode == CPU_ONLY:  # beyond the GPU's share of one memory
+            found.append(("within_gpu_share", GOOD, 0.0, 1.0, False))
+        return found
+
+    def score(self, Host host):
+        """The score: weighted components, what is taken off, what it is multiplied by."""
+        cdef const Columns* c = &self.catalog.columns
+        cdef const Policy* p = &c.policy
+        cdef Estimate e = self._estimate(&host.machine, &self.settings)
+        cdef Verdict v = verdict(self.r, &e, c.use_cases, self.use_case, p)
+        w = c.use_cases[self.use_case]
+        components = [
+            ("quality", v.quality / 10.0, w.quality, {"ability": self.r.quality[self.use_case], "quantization_loss": e.best.loss, "loss_weight": p.loss_weight}),
+            ("speed", v.speed / 10.0, w.speed, {"tokens_per_second": e.tps, "target_tokens_per_second": w.target_tps}),
+            ("fit", v.fit / 10.0, w.fit, {"utilization": e.best.utilization, "comfortable_utilization": comfortable(e.best.mode, p), "quantization_loss": e.best.loss}),
+            ("context", v.context / 10.0, w.context, {"usable_context": e.usable, "wanted_context": w.wanted_context}),
+        ]
+        return {
+            "components": components,
+            "off_slow_or_strained": e.minus,
+            "off_files": demerits(self.r, e.best.runtime, p) if e.best.fits else 0.0,
+            "factor": class_factor(self.r, self.use_case, e.tps, p) if e.best.fits else 1.0,
+            "score": v.score / 10.0, "use_case": v.use_case, "level": v.level, "fits": bool(e.best.fits),
+        }
+
+    def quality(self, const double[::1] facts, table):
+        """How good the model is for the use case: the prediction term by term, its own scores, what is taken off.
+
+        `facts` is the packed matrix of rows, `table` the coefficients by use case.
+        """
+        cdef const Policy* p = &self.catalog.columns.policy
+        cdef const double* f = &facts[0]
+        cdef int n = self.catalog.columns.n_rows, i = self.row, u = self.use_case, k
+        cdef Quality c = quality_of(table[u])
+        cdef Quality one
+        cdef double* wanted = <double*>&c
+        cdef double* single = <double*>&one
+        cdef double own = f[(30 + u) * n + i], weight = f[(36 + u) * n + i]
+        terms = []
+        for k in range(<int>(sizeof(Quality) / sizeof(double))):
+            memset(&one, 0, sizeof(Quality))
+            single[k] = wanted[k]
+            part = self._ability(&one, f)
+            if part:
+                terms.append((TERMS[k], wanted[k], part))
+        predicted = self._ability(&c, f) + f[(24 + u) * n + i]
+        theta = pooled_ability(&c, f, n, i, u, p)
+        return {
+            "params": f[6 * n + i], "year": f[8 * n + i], "sparsity": f[9 * n + i], "terms": terms,
+            "vendor_and_line": f[(24 + u) * n + i], "predicted": predicted, "own": own if weight > 0 else None,
+            "own_weight": weight, "prediction_weight": p.prediction_weight,
+            "pooled": pooled(predicted, own, weight, p.prediction_weight), "proof": f[22 * n + i],
+            "personal": p.finetune_theta * f[14 * n + i], "unproven": -p.unproven_theta * (1.0 - f[22 * n + i]),
+            "narrow": -p.special_theta * f[21 * n + i], "theta": theta, "of_theta": quality_score(theta),
+            "ability": self.r.quality[u],
+        }
+
+    cdef double _ability(self, const Quality* c, const double* f) noexcept:
+        cdef int n = self.catalog.columns.n_rows, i = self.row
+        return ability(
+            c, f[6 * n + i], f[8 * n + i], f[9 * n + i], <int>f[10 * n + i], <int>f[11 * n + i], <int>f[12 * n + i],
+            <int>f[13 * n + i]
+        )
