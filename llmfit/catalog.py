@@ -90,6 +90,11 @@ class Catalog:
         return {(row.runtime, row.device): row for row in rows}
 
     @property
+    def packed(self) -> Packed:
+        """All that the file holds."""
+        return self._packed
+
+    @property
     def quants(self) -> list[FixedQuant]:
         """All quantizations, as the core numbers them."""
         return self._packed.quants
@@ -197,10 +202,10 @@ def note_pieces(text: str) -> list[tuple[str, int]]:
 @cache
 def default() -> Catalog:
     """The catalog that this installation ships. CatalogError where it is missing or does not fit."""
-    return Catalog(_shipped_path())
+    return Catalog(shipped_path())
 
 
-def _shipped_path() -> str:
+def shipped_path() -> str:
     """Beside the compiled core: in an editable installation that is not beside this file."""
     from llmfit import _catalog
 

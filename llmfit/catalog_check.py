@@ -1,7 +1,8 @@
 """Finds facts in the catalog that cannot be true: what ``llmfit catalog check`` prints.
 
-:func:`check` returns one :class:`Finding` for every doubtful line of the tables as corrected. A finding is a fact to
-put right in ``src/data/corrections.csv``, not an opinion: every rule names what contradicts what.
+:func:`check` looks at the tables of a folder as corrected, :func:`check_packed` at what a packed catalog still holds of
+them. A finding is a fact to put right in ``src/data/corrections.csv``, not an opinion: every rule names what
+contradicts what.
 """
 
 from __future__ import annotations
@@ -9,22 +10,67 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
+
+from llmfit import codes
+from llmfit.catalog import Catalog
 from llmfit.corrections import read_models
+from llmfit.pack import SHAPE_COLUMNS, Packed
+from llmfit.pack_rows import ROW_COLUMNS
 from llmfit.records import Ability, Correction, Model
+from llmfit.shapes import RowFacts
 from llmfit.tables import read_csv, read_csv_lines
 
 FIRST_DATE, LONGEST_CONTEXT, SHORTEST_CONTEXT = "2018-06-01", 12_000_000, 128
 TOY = 1e6  # parameters: no language model is smaller
 FORMAT_WORDS = {"nvfp4", "awq", "gptq", "exl2", "exl3", "onnx", "gguf", "mlx"}
 COPY_WORDS = re.compile(r"(?i)[-_](bf16|fp16|hf)$")
+# What a copy's name has more than its original's.
+FORM_WORDS = re.compile(
+    r"(?i)[-_.](fp8(-dynamic|-block)?|nvfp4|mxfp[48]|awq|gptq|int[48]|w4a16|w8a8|[48]bit|gguf|mlx|bnb|bf16|autoround|dynamic)$"
+)
+# `8B` of `Qwen3-8B-FP8`, `1_8b` of `internlm2-chat-1_8b`; not of `8x7B`, nor a part of a word.
+NAMED_SIZE = re.compile(r"(?i)(?<![a-z0-9.])(\d{1,2}_\d(?=b)|\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
+LEAST_NAMED = 2e7  # less is no size: 1M of context, 4M of a format
+SIZE_FACTOR = 2.0  # between a name's size and the parameters
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
+    where: str  # file:line
     id: str
     rule: str
     text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.id}: {self.text}"
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a check found; `checked`: the folder or file."""
+
+    checked: str
+    models: int
+    findings: list[Finding]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much a catalog holds."""
+
+    version: str
+    digest: str
+    models: int
+    originals: int
+    packagers_copies: int
+    personal_models: int
+    distinct_shapes: int
+    accelerators: int
+    cpu_families: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    catalog: Counts
 
 
 Known = dict[str, Model]
@@ -44,6 +90,17 @@ def sizes(model: Model, known: Known) -> Iterator[str]:
         yield "more full-attention blocks than two a layer"
     if model.n_kv_heads > model.n_heads > 0:
         yield "more key/value heads than heads"
+
+
+def names(model: Model, known: Known) -> Iterator[str]:
+    """The size that the name says; flag `size_checked` where the name means something else."""
+    name = model.id.split("/")[-1]
+    said = [float(n.replace("_", ".")) * (1e9 if unit in "bB" else 1e6) for n, unit in NAMED_SIZE.findall(name)]
+    said = [size for size in said if size >= LEAST_NAMED]
+    counts = [model.params_total, *([model.params_active] if model.params_active else [])]
+    near = any(1 / SIZE_FACTOR < count / size < SIZE_FACTOR for size in said for count in counts)
+    if said and not near and "size_checked" not in model.flags and not re.search(r"\dx\d", name):
+        yield f"named {max(said) / 1e9:g} B and has {model.params_total / 1e9:.1f} B parameters"
 
 
 def dates(model: Model, known: Known) -> Iterator[str]:
@@ -95,26 +152,102 @@ def bases(model: Model, known: Known) -> Iterator[str]:
         yield f"its base {model.base_id} is not in the catalog"
     if base and base.base_id and base.origin == "quantized":
         yield f"its base {base.id} is itself a copy of {base.base_id}"
+    original = model.id
+    while FORM_WORDS.search(original):
+        original = FORM_WORDS.sub("", original)
+    for name in (original, f"{original}-BF16"):
+        if not model.base_id and model.origin == "quantized" and model.id != name and name in known:
+            yield f"a copy of {name}, which is not given as its base"
     bare = COPY_WORDS.sub("", model.id)
     if model.origin == "official" and bare != model.id and bare in known and model.base_id != bare:
         yield f"the same model as {bare}, which is not given as its base"
 
 
-RULES: tuple[Rule, ...] = (sizes, dates, contexts, formats, tasks, bases)
+RULES: tuple[Rule, ...] = (sizes, names, dates, contexts, formats, tasks, bases)
 
 
-def check(source: Path) -> list[Finding]:
-    """All findings over the tables in `source`, in the order of the catalog; and abilities of models that it lacks."""
+def check(source: Path) -> Report:
+    """All findings over the tables in the folder `source`, in the order of the catalog; CatalogError for a bad line."""
     models = read_models(source)
     known = {model.id: model for model in models}
-    found = [Finding(m.id, rule.__name__, text) for m in models for rule in RULES for text in rule(m, known)]
+    lines = lines_of(source / "models.csv")
+    found = [
+        Finding(f"models.csv:{lines[m.id]}", m.id, rule.__name__, text)
+        for m in models for rule in RULES for text in rule(m, known)
+    ]  # fmt: skip
     found += [
-        Finding(ability.model, "abilities", "has scores and is not in the catalog")
-        for ability in read_csv(source / "abilities.csv", Ability)
+        Finding(f"abilities.csv:{line}", ability.model, "abilities", "has scores and is not in the catalog")
+        for line, ability in enumerate(read_csv(source / "abilities.csv", Ability), start=2)
         if ability.model not in known
     ]
-    return found + [
-        Finding(change.id, "corrections", "a correction of a model that is not in the catalog")
-        for change in read_csv_lines(source / "corrections.csv", Correction)
+    found += [
+        Finding(f"corrections.csv:{line}", change.id, "corrections", "corrects a model that is not in the catalog")
+        for line, change in enumerate(read_csv_lines(source / "corrections.csv", Correction), start=2)
         if not set(change.id) & set("*?[") and change.id not in known and change.column != "line"
     ]
+    return Report(str(source), len(models), found)
+
+
+def check_packed(catalog: Catalog, path: str) -> Report:
+    """All findings over a packed catalog: those of the rules whose facts it keeps."""
+    models = list(unpacked(catalog.packed))
+    known = {model.id: model for model in models}
+    rules = [rule for rule in RULES if rule is not names]  # what excuses a name is not packed
+    found = [
+        Finding(Path(path).name, model.id, rule.__name__, text)
+        for model in models for rule in rules for text in rule(model, known)
+    ]  # fmt: skip
+    return Report(path, len(models), found)
+
+
+def summary(catalog: Catalog) -> Summary:
+    packed = catalog.packed
+    first = ROW_COLUMNS.index("origin") * packed.n_rows
+    origins = [int(code) for code in packed.rows.cast("d")[first : first + packed.n_rows]]
+    return Summary(
+        Counts(
+            version=packed.version,
+            digest=packed.digest,
+            models=packed.n_rows,
+            originals=origins.count(codes.ORIGINS.index("official")),
+            packagers_copies=origins.count(codes.ORIGINS.index("quantized")),
+            personal_models=origins.count(codes.ORIGINS.index("community")),
+            distinct_shapes=packed.n_shapes,
+            accelerators=len(catalog.tables.accelerators),
+            cpu_families=len(catalog.tables.cpus),
+        )
+    )
+
+
+def unpacked(packed: Packed) -> Iterator[Model]:
+    """The models of a packed catalog, with the facts that it keeps."""
+    text, ends = packed.row_json, packed.row_json_ends.cast("I")
+    shapes, rows = packed.shapes.cast("d"), packed.rows.cast("d")
+    start = 0
+    for i in range(packed.n_rows):
+        facts = msgspec.json.decode(bytes(text[start : ends[i]]) + b"}", type=RowFacts)
+        start = ends[i]
+        row: dict[str, Any] = {name: rows[at * packed.n_rows + i] for at, name in enumerate(ROW_COLUMNS)}
+        at_shape = int(row["shape"])
+        shape = {name: shapes[at * packed.n_shapes + at_shape] for at, name in enumerate(SHAPE_COLUMNS)}
+        same = ("n_layers", "n_heads", "n_kv_heads", "n_experts", "n_experts_active")
+        whole: dict[str, Any] = {name: int(shape[name]) for name in same} | {
+            "id": facts.name, "provider": facts.provider, "kind": "original", "origin": facts.origin,
+            "params_total": row["params_total"], "params_text": shape["params"],
+            "sliding_window": int(shape["window"]), "capabilities": facts.capabilities,
+            "format": codes.FORMATS[int(shape["format"])], "use_case": codes.USE_CASES[int(row["use_case"])],
+            "role": codes.ROLES[int(row["role"])], "tuning": codes.TUNINGS[int(row["tuning"])],
+            "serves": [name for bit, name in enumerate(codes.USE_CASES) if int(row["serves"]) >> bit & 1],
+            "base_id": facts.base_model, "context_length": facts.context_length or None,
+            "release_date": facts.release_date,
+        }  # fmt: skip
+        yield msgspec.convert(whole, Model)
+
+
+def lines_of(path: Path) -> dict[str, int]:
+    """The line of each record by its first column."""
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        return {cells[0]: reader.line_num for cells in reader if cells}

@@ -18,7 +18,7 @@ from llmfit.catalog import Catalog
 from llmfit.errors import CatalogError
 from llmfit.pack import FORMAT_VERSION, Packed
 
-SHIPPED = Path(catalogs._shipped_path())
+SHIPPED = Path(catalogs.shipped_path())
 ROOT = Path(__file__).parents[1]
 
 

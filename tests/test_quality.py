@@ -187,7 +187,7 @@ def test_a_small_model_loses_more() -> None:
 def test_opening_stays_cheap() -> None:
     import time
 
-    path = catalog._shipped_path()
+    path = catalog.shipped_path()
     times = []
     for _ in range(5):
         start = time.perf_counter()

@@ -1,0 +1,68 @@
+"""``llmfit catalog``: what the catalog holds, and whether it can be true."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llmfit.cli.common import formats, put
+from llmfit.errors import CatalogError
+
+if TYPE_CHECKING:
+    from llmfit.catalog_check import Report
+
+
+@click.group("catalog")
+def command() -> None:
+    """What the catalog holds, and whether it can be true."""
+
+
+@command.command("info")
+@formats
+def info(form: str) -> None:
+    """Show the version of the catalog and how much it holds."""
+    import msgspec
+
+    from llmfit import catalog, catalog_check
+    from llmfit.encode import encode
+
+    summary = catalog_check.summary(catalog.default())
+    if form == "table":
+        for name, value in msgspec.structs.asdict(summary.catalog).items():
+            click.echo(f"{name.replace('_', ' ')}: {value}")
+    else:
+        put(form, encode(summary), "catalog", "")
+
+
+@command.command("check")
+@click.argument("path", required=False)
+@formats
+def check(form: str, path: str | None) -> None:
+    """Find facts that cannot be true; the exit status is 1 where there are any.
+
+    PATH is a folder of tables (src/data) or a packed catalog; without it the catalog in use is checked.
+    """
+    from llmfit.encode import encode
+
+    report = report_on(path)
+    if form == "table":
+        for finding in report.findings:
+            click.echo(str(finding))
+        click.echo(f"{report.checked}: {report.models} models, {len(report.findings)} findings")
+    else:
+        put(form, encode(report), "findings", "")
+    sys.exit(1 if report.findings else 0)
+
+
+def report_on(path: str | None) -> Report:
+    from llmfit import catalog, catalog_check
+
+    if path is not None and Path(path).is_dir():
+        missing = [name for name in ("models.csv", "corrections.csv", "abilities.csv") if not Path(path, name).exists()]
+        if missing:
+            raise CatalogError(f"cannot check {path}: it has no {', '.join(missing)}")
+        return catalog_check.check(Path(path))
+    return catalog_check.check_packed(catalog.Catalog(path or catalog.shipped_path()), path or "the catalog in use")
