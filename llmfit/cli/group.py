@@ -12,7 +12,8 @@ from llmfit.cli.common import format_flags
 
 # In the order of --help. Each is `command` of the module of its name.
 COMMANDS = (
-    "recommend", "fit", "search", "info", "diff", "plan", "list", "catalog", "system", "hardware", "serve", "completion",
+    "recommend", "fit", "search", "info", "diff", "plan", "list", "catalog", "system", "hardware", "serve",
+    "completion",
 )  # fmt: skip
 
 
