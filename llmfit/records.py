@@ -201,6 +201,7 @@ class UseCase(msgspec.Struct, frozen=True, kw_only=True):
     context: Number
     target_tps: Positive
     wanted_context: Tokens
+    reasonable_tps: Positive  # less than that loses points; at least the policy's own
     why: str
 
 

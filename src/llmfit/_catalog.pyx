@@ -156,7 +156,7 @@ cdef class Catalog:
             values[i] = packed.policy[name]
         for i, u in enumerate(packed.use_cases):
             self.columns.use_cases[i] = UseCaseWeights(
-                u.quality, u.speed, u.fit, u.context, u.target_tps, u.wanted_context
+                u.quality, u.speed, u.fit, u.context, u.target_tps, u.wanted_context, u.reasonable_tps
             )
         return 0
 

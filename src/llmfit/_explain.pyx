@@ -17,8 +17,8 @@ from llmfit.memory cimport bytes_of, milli_up, weights_bytes
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_SPEED_CLASSES, Quant
-from llmfit.score cimport Quality, Row, ability, class_factor, demerits, pooled, quality_score, soft_floor
-from llmfit.verdict cimport Verdict, verdict
+from llmfit.score cimport Quality, Row, UseCaseWeights, ability, class_factor, demerits, pooled, quality_score, soft_floor
+from llmfit.verdict cimport Verdict, hurry, verdict
 
 TERMS = ("c0", "size", "date", "size2", "date2", "sparsity", "size_date", "reasoning", "coder", "vision", "distill")
 
@@ -273,7 +273,7 @@ cdef class Case:
         cdef const Policy* p = &c.policy
         cdef Estimate e = self._estimate(&host.machine, &self.settings)
         cdef Verdict v = verdict(self.r, &e, c.use_cases, self.use_case, p)
-        w = c.use_cases[self.use_case]
+        cdef UseCaseWeights w = c.use_cases[self.use_case]
         components = [
             ("quality", v.quality / 10.0, w.quality, {"ability": self.r.quality[self.use_case], "quantization_loss": e.best.loss, "loss_weight": p.loss_weight}),
             ("speed", v.speed / 10.0, w.speed, {"tokens_per_second": e.tps, "target_tokens_per_second": w.target_tps}),
@@ -282,7 +282,7 @@ cdef class Case:
         ]
         return {
             "components": components,
-            "off_slow_or_strained": e.minus,
+            "off_slow_or_strained": e.minus + (hurry(&w, e.tps, p) if e.best.fits else 0.0),
             "off_files": demerits(self.r, e.best.runtime, p) if e.best.fits else 0.0,
             "factor": class_factor(self.r, self.use_case, e.tps, p) if e.best.fits else 1.0,
             "score": v.score / 10.0, "use_case": v.use_case, "level": v.level, "fits": bool(e.best.fits),

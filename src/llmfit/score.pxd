@@ -9,7 +9,7 @@ cdef struct Quality:
     double c0, size, date, size2, date2, sparsity, size_date, reasoning, coder, vision, distill
 
 cdef struct UseCaseWeights:
-    double quality, speed, fit, context, target_tps, wanted_context
+    double quality, speed, fit, context, target_tps, wanted_context, reasonable_tps
 
 cdef struct Row:
     # One model of the catalog, as ranking and filters see it.

@@ -2,7 +2,7 @@
 from llmfit.arith cimport down, high
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
-from llmfit.fit cimport speed_score
+from llmfit.fit cimport slowness, speed_score
 from llmfit.policy cimport Policy
 from llmfit.score cimport Row, UseCaseWeights, class_factor, context_score, demerits, soft_floor
 
@@ -14,6 +14,13 @@ cdef struct Verdict:
 
 cdef inline int tenths(double points) noexcept nogil:
     return <int>down(points * 10.0 + 0.5)
+
+
+cdef inline double hurry(const UseCaseWeights* w, double tps, const Policy* p) noexcept nogil:
+    """Points taken off beyond slowness() where a use case needs more tokens/s than reading does."""
+    if w.reasonable_tps <= p.reasonable_tps:
+        return 0
+    return p.slow_penalty * high(0, 1.0 - tps / w.reasonable_tps) - slowness(tps, p)
 
 
 cdef inline Verdict verdict(
@@ -34,7 +41,7 @@ cdef inline Verdict verdict(
     v.context = tenths(context)
     if e.best.fits:
         score = w.quality * quality + w.speed * speed + w.fit * e.fit + w.context * context
-        score = soft_floor(score - e.minus - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, e.tps, p)
+        score = soft_floor(score - e.minus - hurry(w, e.tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, e.tps, p)
     else:
         score = 0.1 * quality
     v.score = tenths(score)
