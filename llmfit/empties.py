@@ -15,6 +15,7 @@ FILTERS: dict[str, tuple[str, Any]] = {
     "providers": ("provider", None),
     "licenses": ("license", None),
     "found": ("search", None),
+    "capabilities": ("capability", 0),
     "min_tps": ("min_tps", 0.0),
     "max_mem_gb": ("max_mem_gb", 1e300),
     "min_params": ("min_params_b", 0.0),
