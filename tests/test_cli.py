@@ -264,3 +264,48 @@ def test_hardware(tmp_path: Path) -> None:
     done = llmfit("hardware", "validate", str(fine), str(bad))
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == f"{fine}: ok\n{bad}: ram_gb: expected a number above 0\n"
+
+
+def test_doctor(tmp_path: Path) -> None:
+    report = json.loads(good("--json", "doctor", CUDA_VISIBLE_DEVICES="0"))
+    assert {"versions", "catalog", "selectors", "system", "machine", "probes", "recording"} == set(report)
+    assert {"name": "llmfit", "value": __version__} in report["versions"]
+    assert {"name": "CUDA_VISIBLE_DEVICES", "value": "0"} in report["selectors"]
+    probes = {probe["name"]: probe for probe in report["probes"]}
+    assert {"CPU", "RAM", "NVIDIA", "AMD", "Intel", "Apple"} <= set(probes)
+    asked = probes["RAM"]["asked"]
+    assert asked and all({"kind", "what", "outcome", "ms"} == set(ask) for ask in asked)
+    assert report["recording"] is None and report["system"]["total_ram_gb"] > 0
+    text = good("doctor", COLUMNS="100")
+    assert "llmfit " in text and "RAM" in text and "\x1b" not in text
+
+
+def test_a_recording_is_a_machine_for_every_command(tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    report = json.loads(good("doctor", "--record", str(folder), "--json"))
+    assert report["recording"] == {"path": str(folder), "differs": []}
+    assert (folder.stat().st_mode & 0o777) == 0o700
+    assert refused("doctor", "--record", str(folder), status=1).endswith("the folder is not empty; name a new one")
+    again = json.loads(good("--from", str(folder), "--json", "doctor"))
+    assert again["machine"]["cpu_name"] == report["machine"]["cpu_name"]
+    behind = json.loads(good("doctor", "--from", str(folder), "--json"))
+    assert behind["system"]["total_ram_gb"] == again["system"]["total_ram_gb"]
+    for command in ((), ("system",), ("fit", "-n", "1"), ("info", MODEL)):
+        system = json.loads(good("--json", "--from", str(folder), *command))["system"]
+        assert system["available_ram_gb"] == again["system"]["available_ram_gb"], command
+
+
+def test_a_recorded_machine_elsewhere() -> None:
+    folder = Path(__file__).parent / "hardware/recorded/two_rtx3090"
+    system = json.loads(good("--from", str(folder), "--json", "system"))["system"]
+    assert (system["gpu_count"], system["gpu_name"]) == (2, "NVIDIA GeForce RTX 3090")
+    assert "936 GB/s (driver)" in good("--from", str(folder), "system", COLUMNS="120")
+    text = good("--from", str(folder), "doctor", COLUMNS="120")
+    assert "seen by nvml" in text and "936.1 GB/s (driver, read)" in text and "/proc/meminfo: " in text
+
+
+@pytest.mark.parametrize("command", ["system", "fit", "doctor", "serve"])
+def test_what_is_no_recording(command: str, tmp_path: Path) -> None:
+    assert "this is no recording" in refused("--from", str(tmp_path), command, status=1)
+    (tmp_path / "psutil.json").write_text("{")
+    assert refused("--from", str(tmp_path), command, status=1).startswith(f"{tmp_path}/psutil.json: ")

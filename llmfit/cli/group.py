@@ -12,7 +12,7 @@ from llmfit.cli.common import format_flags
 
 # In the order of --help. Each is `command` of the module of its name.
 COMMANDS = (
-    "recommend", "fit", "search", "info", "diff", "plan", "list", "catalog", "system", "hardware", "serve",
+    "recommend", "fit", "search", "info", "diff", "plan", "list", "catalog", "system", "doctor", "hardware", "serve",
     "completion",
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="llmfit %(version)s")
 @format_flags
 @click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
-@click.option("--from", "recorded", metavar="DIR", help="Answer for the machine that was recorded there.")
+@click.option("--from", "recorded", metavar="DIR", help="Answer for the machine that `doctor --record` recorded there.")
 @click.pass_context
 def cli(context: click.Context, /, max_context: str | None, **others: Any) -> None:
     """Which open-weight LLMs fit this machine, how fast they run on it, and how good they are."""

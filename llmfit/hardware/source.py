@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from llmfit.errors import LlmfitError
 from llmfit.hardware.cutoff import Attempt
 from llmfit.hardware.nvml import NvmlSnapshot, collect
 
@@ -181,7 +182,11 @@ class ReplaySource:
     """A recorded computer; the module's docstring describes the folder."""
 
     def __init__(self, folder: str | Path) -> None:
+        """LlmfitError, in one line, for a folder that is no recording."""
         self._folder = Path(folder)
+        if not any((self._folder / name).exists() for name in ("files", "commands.json", "nvml.json", "psutil.json")):
+            raise LlmfitError(f"{folder}: this is no recording: use a folder that `llmfit doctor --record` wrote")
+        self._files = (self._folder / "files").resolve()
         self._commands: dict[str, Output] = self._json("commands.json", dict[str, Output], {})
         self._env: dict[str, str] = self._json("env.json", dict[str, str], {})
         no_library = NvmlSnapshot(error="NVML_ERROR_LIBRARY_NOT_FOUND")
@@ -190,20 +195,37 @@ class ReplaySource:
 
     def _json(self, name: str, kind: Any, default: Any) -> Any:
         path = self._folder / name
-        return msgspec.json.decode(path.read_bytes(), type=kind) if path.exists() else default
+        try:
+            if not path.exists():
+                return default
+            if not path.is_file() or path.stat().st_size > MAX_BYTES:
+                raise LlmfitError(f"{path}: use a file of at most {MAX_BYTES >> 20} MiB")
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise LlmfitError(f"{path}: this is not what a recording holds: {error}") from None
 
-    def _path(self, path: str) -> Path:
-        return self._folder / "files" / path.lstrip("/")
+    def _path(self, path: str) -> Path | None:
+        """Where it lies in the recording; None where that leads out of it, as a link may."""
+        try:
+            found = (self._files / path.lstrip("/")).resolve()
+        except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
+            return None
+        return found if found.is_relative_to(self._files) else None
 
     def text(self, path: str) -> str | None:
+        found = self._path(path)
         try:
-            return self._path(path).read_text(encoding="utf-8", errors="replace").rstrip("\0\n")
+            if found is None or not found.is_file():  # a pipe would never end
+                return None
+            with found.open(encoding="utf-8", errors="replace") as file:
+                return file.read(MAX_BYTES).rstrip("\0\n")
         except OSError:
             return None
 
     def names(self, folder: str) -> tuple[str, ...]:
+        found = self._path(folder)
         try:
-            return tuple(sorted(entry.name for entry in self._path(folder).iterdir()))
+            return tuple(sorted(entry.name for entry in found.iterdir())) if found is not None else ()
         except OSError:
             return ()
 

@@ -26,12 +26,15 @@ def tables() -> Tables:
 
 
 @pytest.fixture(scope="session")
-def machine(tables: Tables) -> Callable[[str], Machine]:
-    """The machine detected in a recorded folder."""
+def machine(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Machine]:
+    """The machine detected in a recorded folder; `empty` is one where nothing could be read."""
 
     @cache
     def read(name: str) -> Machine:
-        assert name == "empty" or (RECORDED / name).is_dir()
-        return detect(tables, ReplaySource(RECORDED / name))
+        folder = RECORDED / name
+        if name == "empty":
+            folder = tmp_path_factory.mktemp(name)
+            (folder / "files").mkdir()
+        return detect(tables, ReplaySource(folder))
 
     return read

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-from msgspec.structs import replace
-
 from llmfit.hardware import ReplaySource, detect
-from llmfit.machine import Machine
+from llmfit.hardware.record import as_json
 from llmfit.tables import Accelerator, CpuFamily, Tables, read_csv
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -20,19 +17,6 @@ def read_tables() -> Tables:
         accelerators=tuple(read_csv(DATA / "accelerators.csv", Accelerator)),
         cpus=tuple(read_csv(DATA / "cpus.csv", CpuFamily)),
     )
-
-
-def as_json(machine: Machine) -> str:
-    """Without the time, and without what is at its default."""
-    fields = {
-        name: value
-        for name, value in msgspec.to_builtins(replace(machine, observed_at="")).items()
-        if value not in (None, "", [])
-    }
-    fields["devices"] = [
-        {name: value for name, value in device.items() if value is not None} for device in fields.get("devices", [])
-    ]
-    return msgspec.json.format(msgspec.json.encode(fields), indent=1).decode() + "\n"
 
 
 if __name__ == "__main__":

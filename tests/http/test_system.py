@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,3 +147,9 @@ def test_health_never_waits_for_scoring(server: Server) -> None:
     watcher.join()
     assert not failures, f"under load: {failures[:3]}"
     assert max(waits) < 1.0, f"/health waited {max(waits):.2f} s while others were scored for"
+
+
+def test_a_recorded_machine_is_served(start_server: Callable[..., Server]) -> None:
+    folder = Path(__file__).parents[1] / "hardware/recorded/two_rtx3090_one_hidden"
+    system = start_server(before=("--from", str(folder))).ok(SYSTEM)["system"]
+    assert (system["gpu_count"], [gpu["count"] for gpu in system["hidden_gpus"]]) == (1, [1]), system
