@@ -335,6 +335,21 @@ class CatalogName(Struct, frozen=True):
     digest: str
 
 
+class KnownAccelerator(Struct, frozen=True):
+    """One accelerator that the what-if `gpu` takes by name; the memory sizes that it is sold with."""
+
+    name: str
+    vendor: str
+    memory_gb: tuple[float, ...]
+    memory_bandwidth_gbps: float | None
+    unified_memory: bool
+
+
+class HardwareAnswer(Struct, frozen=True):
+    catalog: CatalogName
+    accelerators: tuple[KnownAccelerator, ...]
+
+
 class Envelope(Struct, frozen=True, kw_only=True):
     """Every list answer. ``models`` comes last: its rows are already encoded and go in behind the rest.
 

@@ -48,7 +48,8 @@ def test_contents(names: list[str]) -> None:
     stubs = {Path(name).stem for name in names if name.endswith(".pyi")}
     assert stubs == modules
     for wanted in ("llmfit/__init__.py", "llmfit/catalog.msgpack", "llmfit/py.typed", "llmfit/cli/__init__.py",
-                   "llmfit/server/app.py", "llmfit/hardware/__init__.py"):  # fmt: skip
+                   "llmfit/server/app.py", "llmfit/hardware/__init__.py", "llmfit/web/index.html", "llmfit/web/main.js",
+                   "llmfit/web/style.css", "llmfit/web/words.en.json"):  # fmt: skip
         assert wanted in names
     assert all("abi3" in name for name in names if name.endswith(".so"))
 
@@ -57,8 +58,11 @@ def test_nothing_else_is_in_it(names: list[str]) -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {"llmfit", f"llmfit-{__version__}.dist-info"}
     endings = {".py", ".pyi", ".so", ".pyd", ".msgpack", ".typed"}
+    page = {".html", ".js", ".css", ".json", ".svg"}
     inside = [name for name in names if name.startswith("llmfit/")]
-    assert {Path(name).suffix for name in inside if not name.endswith("/py.typed")} <= endings
+    served = {name for name in inside if name.startswith("llmfit/web/")}
+    assert {Path(name).suffix for name in inside if name not in served and not name.endswith("/py.typed")} <= endings
+    assert {Path(name).suffix for name in served} == page
     assert not [name for name in names if "test" in name.lower() or name.endswith((".c", ".csv", ".pyx", ".pxd"))]
 
 

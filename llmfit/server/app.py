@@ -11,8 +11,10 @@ from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.server import failures
 from llmfit.server.hosts import HostCheck
+from llmfit.server.known import Known
 from llmfit.server.pages import Pages
 from llmfit.server.routes import Routes
+from llmfit.server.site import Site
 
 MOST_HEADERS, MOST_BODY = 16 << 10, 1 << 20  # bytes
 
@@ -41,7 +43,9 @@ def create_app(settings: Settings) -> tuple[Sanic, Routes]:  # type: ignore[type
     app.config.KEEP_ALIVE_TIMEOUT = 75
     failures.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
-    routes = Routes(Pages(engine), HostCheck(None if settings.unix_socket else settings.host))
-    routes.install(app)
+    hosts = HostCheck(None if settings.unix_socket else settings.host)
+    routes = Routes(Pages(engine), hosts)
+    for part in (routes, Known(engine.catalog, hosts), Site(hosts)):
+        part.install(app)
     routes.pages.make(("top", "", None))
     return app, routes

@@ -1,0 +1,47 @@
+"""Answers that never change while the server runs: bytes in memory, with an ETag and the headers that browsers heed."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sanic import HTTPResponse, Request
+
+from llmfit.server.compress import SMALLEST, chosen, encoders
+from llmfit.server.pages import Headers
+from llmfit.server.ready import Ready
+
+FOR_EVER, ASK_AGAIN = b"public, max-age=31536000, immutable", b"no-cache"
+POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+SAFE = (
+    (b"content-security-policy", POLICY),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class File:
+    """One file: its bytes, plain and as each encoding that was asked for, and its headers."""
+
+    def __init__(self, body: bytes, kind: bytes, cache: bytes, vary: bytes) -> None:
+        self.etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        self.headers = ((b"content-type", kind), (b"cache-control", cache), (b"vary", vary), *SAFE)
+        self._plain = body
+        self._coded: dict[str, bytes] = {}
+
+    def answer(self, request: Request) -> HTTPResponse:
+        accepted = request.headers.get("accept-encoding")
+        encoding = chosen(accepted) if accepted is not None and len(self._plain) >= SMALLEST else None
+        etag = self.etag if encoding is None else f'{self.etag[:-1]}-{encoding}"'
+        headers: Headers = ((b"etag", etag.encode()), *self.headers)
+        if etag in request.headers.get("if-none-match", ""):
+            return Ready(headers, status=304)
+        body = self._plain
+        if encoding is not None:
+            if encoding not in self._coded:
+                self._coded[encoding] = encoders()[encoding](body)
+            body = self._coded[encoding]
+            headers = ((b"content-encoding", encoding.encode()), *headers)
+        return Ready(((b"content-length", b"%d" % len(body)), *headers), body)

@@ -1,0 +1,43 @@
+"""``/api/v1/hardware``: the accelerators that the what-if `gpu` knows by name."""
+
+from __future__ import annotations
+
+from sanic import HTTPResponse, Request, Sanic
+
+from llmfit.catalog import Catalog
+from llmfit.encode import encode
+from llmfit.server.files import ASK_AGAIN, File
+from llmfit.server.hosts import HostCheck
+from llmfit.shapes import HardwareAnswer, KnownAccelerator
+
+
+class Known:
+    """The answer, made when it is first asked for: the tables cost a server nothing that no page looks at."""
+
+    def __init__(self, catalog: Catalog, hosts: HostCheck) -> None:
+        self.catalog = catalog
+        self.hosts = hosts
+        self._file: File | None = None
+
+    def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
+        app.add_route(self.hardware, "/api/v1/hardware", methods=("GET", "HEAD"))  # type: ignore[arg-type]
+
+    def hardware(self, request: Request) -> HTTPResponse:
+        refused = self.hosts.refuse(request)
+        if refused:
+            return refused
+        if self._file is None:
+            self._file = File(encode(known(self.catalog)), b"application/json", ASK_AGAIN, b"Accept-Encoding")
+        return self._file.answer(request)
+
+
+def known(catalog: Catalog) -> HardwareAnswer:
+    """Every accelerator of the table, by name."""
+    rows = sorted(catalog.tables.accelerators, key=lambda row: row.name.lower())
+    return HardwareAnswer(
+        catalog.name,
+        tuple(
+            KnownAccelerator(row.name, row.vendor, row.memory_gb, row.memory_bandwidth_gbps, row.unified)
+            for row in rows
+        ),
+    )
