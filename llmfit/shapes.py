@@ -345,8 +345,18 @@ class KnownAccelerator(Struct, frozen=True):
     unified_memory: bool
 
 
+class KnownMachine(Struct, frozen=True):
+    """One machine that the what-if `profile` takes by name."""
+
+    name: str
+    title: str
+    kind: str
+    year: int | None
+
+
 class HardwareAnswer(Struct, frozen=True):
     catalog: CatalogName
+    machines: tuple[KnownMachine, ...]
     accelerators: tuple[KnownAccelerator, ...]
 
 

@@ -1,4 +1,4 @@
-"""``/api/v1/hardware``: the accelerators that the what-if `gpu` knows by name."""
+"""``/api/v1/hardware``: the machines and accelerators that the what-ifs `profile` and `gpu` know by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llmfit.catalog import Catalog
 from llmfit.encode import encode
 from llmfit.server.files import ASK_AGAIN, File
 from llmfit.server.hosts import HostCheck
-from llmfit.shapes import HardwareAnswer, KnownAccelerator
+from llmfit.shapes import HardwareAnswer, KnownAccelerator, KnownMachine
 
 
 class Known:
@@ -32,10 +32,11 @@ class Known:
 
 
 def known(catalog: Catalog) -> HardwareAnswer:
-    """Every accelerator of the table, by name."""
+    """Every machine and accelerator of the tables that has a name."""
     rows = sorted(catalog.tables.accelerators, key=lambda row: row.name.lower())
     return HardwareAnswer(
         catalog.name,
+        tuple(KnownMachine(row.name, row.title, row.kind, row.year) for row in catalog.tables.machines if row.name),
         tuple(
             KnownAccelerator(row.name, row.vendor, row.memory_gb, row.memory_bandwidth_gbps, row.unified)
             for row in rows

@@ -7,7 +7,7 @@ import * as format from "./format.js";
 import * as state from "./state.js";
 import { say } from "./words.js";
 
-const LEAST = 4096, WIDTH = 520, HEIGHT = 180, M = { top: 16, right: 16, bottom: 28, left: 40 };
+const LEAST = 4096, HEIGHT = 180, M = { top: 16, right: 16, bottom: 28, left: 40 };
 
 export const path = name => `/api/v1/models/${name.split("/").map(encodeURIComponent).join("/")}`;
 
@@ -29,6 +29,7 @@ async function measure(row, signal) {
 }
 
 function draw(rows, pool) {
+  const WIDTH = innerWidth < 640 ? 330 : 530; // drawn about as large as it is shown
   const most = Math.max(pool, ...rows.map(row => row.total_memory_gb)) * 1.08;
   const x = index => M.left + (index / Math.max(1, rows.length - 1)) * (WIDTH - M.left - M.right);
   const y = amount => HEIGHT - M.bottom - (amount / most) * (HEIGHT - M.top - M.bottom);

@@ -4,6 +4,7 @@ import { get } from "./ask.js";
 import { box, run } from "./command.js";
 import { curve, path } from "./curve.js";
 import { at, h, wide } from "./dom.js";
+import { label } from "./fit.js";
 import * as format from "./format.js";
 import * as memory from "./memory.js";
 import { facts } from "./pick.js";
@@ -34,7 +35,30 @@ function speed(row) {
   ]);
 }
 
-function fill(row, filters, explanation) {
+/** The nearest values of single parameters at which the fit level is another one. */
+function changes(derivation) {
+  const found = derivation?.would_change ?? [];
+  const value = ({ parameter, value: to }) => {
+    if (parameter.endsWith("_bandwidth_gbps")) return say(`change_${parameter}`, { value: format.count(to) });
+    return say("change", { what: say(parameter), value: parameter === "max_context" ? format.tokens(to) : typeof to === "number" ? format.size(to) : to });
+  };
+  return found.length > 0 && part("would_change", h("ul", { class: "changes" }, found.map(flip => h("li", {}, h("span", {}, value(flip)), label(flip.fit_level)))));
+}
+
+/** Every quantization in every place that was considered, and what became of it. */
+function tried(derivation) {
+  const ways = derivation?.considered ?? [];
+  if (!ways.length) return null;
+  const line = way => h("tr", { class: way.outcome === "chosen" ? "wins" : "" },
+    h("th", { scope: "row" }, way.quant), h("td", {}, say(`mode_${way.run_mode}`)), h("td", {}, label(way.fit_level)),
+    h("td", { class: "number" }, way.estimated_tps ? format.speed(way.estimated_tps) : "–"),
+    h("td", { class: "number" }, way.total_memory_gb ? format.gib(way.total_memory_gb) : "–"), h("td", {}, say(`outcome_${way.outcome}`)));
+  return h("section", {}, h("details", {}, h("summary", {}, h("h3", {}, say("tried", { n: ways.length }))), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("tried", { n: ways.length }) },
+    h("table", { class: "tried" }, h("thead", {}, h("tr", {}, ["quant", "where", "fit", "col_tps", "col_memory", "outcome"].map((name, index) => h("th", { scope: "col", class: index === 3 || index === 4 ? "number" : "" }, say(name))))),
+      h("tbody", {}, ways.map(line))))));
+}
+
+function fill(row, filters, derivation) {
   const command = run(row, filters);
   return [
     h("h2", { id: "detail-title" }, row.name),
@@ -43,6 +67,7 @@ function fill(row, filters, explanation) {
     row.notes.length ? h("ul", { class: "notes" }, row.notes.map(text => h("li", {}, text))) : null,
     command && part("command", box(command, say("command"))),
     part("curve", h("p", { class: "muted" }, say("curve_hint", { quant: row.best_quant ?? "" })), curve(row, leaving.signal)),
+    changes(derivation), tried(derivation),
     part("why_score", h("p", { class: "muted" }, say("score_is", { value: format.score(row.score) })), components(row)),
     part("speed_title", speed(row), row.verify_command && h("p", { class: "muted" }, say("verify")), row.verify_command && box(row.verify_command, say("verify"))),
     part("facts", pairs([
@@ -64,10 +89,10 @@ async function open(name) {
   dialog.replaceChildren(close, content);
   if (!dialog.open) dialog.showModal();
   try {
-    const { models, filters } = await get(`${path(name)}?${state.query([...state.SCENE, "use_case"], { exact: true, explain: true })}`, signal);
+    const { models, filters, explanation } = await get(`${path(name)}?${state.query([...state.SCENE, "use_case"], { exact: true, explain: true })}`, signal);
     if (signal.aborted) return;
     const [row] = models;
-    content.replaceChildren(...(row ? fill(row, filters, row.explanation).filter(Boolean) : [h("h2", { id: "detail-title" }, name), h("p", {}, say("not_here"))]));
+    content.replaceChildren(...(row ? fill(row, filters, explanation?.rows[0]).filter(Boolean) : [h("h2", { id: "detail-title" }, name), h("p", {}, say("not_here"))]));
   } catch (error) {
     if (!signal.aborted) content.replaceChildren(h("h2", { id: "detail-title" }, name), h("p", {}, error.message || say("gone_short")));
   }

@@ -16,6 +16,11 @@ import * as whatif from "./whatif.js";
 import { say } from "./words.js";
 
 const AGAIN = 10000; // ms between looks whether the machine or its free memory changed
+// The keys of a row that the list needs: the rest is fetched with the details.
+const FIELDS = "name,provider,parameter_count,context_length,release_date,category,usable_context,effective_context_length,"
+  + "fit_level,run_mode,run_mode_label,score,score_components,estimated_tps,estimated_tps_range,prefill_tps,runtime,runtime_label,"
+  + "best_quant,download,memory_required_gb,memory_available_gb,moe_offloaded_gb,ram_offloaded_gb,total_memory_gb,"
+  + "memory_breakdown_gb,per_device_gb,installed";
 const OTHERS = 3; // rows that the answer at the top needs
 let generation = null, asked = null;
 
@@ -27,8 +32,8 @@ const plain = () => state.names().every(name => state.SCENE.includes(name) || na
 
 async function work() {
   document.querySelector("main").setAttribute("aria-busy", "true");
-  const list = get(`/api/v1/models?${state.query()}`);
-  const scene = state.query([...state.SCENE, "use_case"], { limit: OTHERS });
+  const list = get(`/api/v1/models?${state.query()}&fields=${FIELDS}`);
+  const scene = state.query([...state.SCENE, "use_case"], { limit: OTHERS, fields: FIELDS });
   const [answer, best] = await Promise.all([list, plain() ? list : get(`/api/v1/models/top?${scene}`)]);
   return { answer, best: { ...best, models: best.models.slice(0, OTHERS) } };
 }

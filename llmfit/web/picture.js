@@ -13,11 +13,11 @@ let points = [], chosen = null, told = {}, frame, tip;
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const short = name => name.split("/").at(-1);
 
-/** 1, 2, 5, 10, 20 ... within a range. */
+/** 1, 2, 5, 10, 20 ... within a range; more of them where it is short. */
 function ticks(low, high) {
-  const found = [];
+  const found = [], digits = high / low > 12 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-    for (const digit of [1, 2, 5]) found.push(digit * 10 ** power);
+    for (const digit of digits) found.push(digit * 10 ** power);
   return found.filter(value => value >= low * 0.999 && value <= high * 1.001);
 }
 
@@ -46,7 +46,7 @@ function draw() {
   for (let value = Math.ceil(bad / step) * step; value <= good; value += step)
     frame.append(svg("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }), svg("text", { class: "tick", x: left - 10, y: y(value) + 4, "text-anchor": "end" }, format.count(value)));
   for (const value of ticks(slow, fast))
-    frame.append(svg("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }), svg("text", { class: "tick", x: x(value), y: bottom + 18, "text-anchor": "middle" }, format.count(value)));
+    frame.append(svg("line", { class: "grid", x1: x(value), x2: x(value), y1: top, y2: bottom }), svg("text", { class: "tick", x: x(value), y: bottom + 18, "text-anchor": "middle" }, format.tick(value)));
   frame.append(
     svg("text", { class: "axis", x: right, y: height - 4, "text-anchor": "end" }, `${say(points[0].reads ? "axis_prefill" : "axis_speed")} →`),
     svg("text", { class: "axis", x: left - 30, y: 14 }, `↑ ${say("axis_quality")}`),

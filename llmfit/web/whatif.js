@@ -1,4 +1,4 @@
-// What if: the GPU by name, and sliders for count, memory, context and sessions.
+// What if: the machine or the GPU by name, and sliders for count, memory, context and sessions.
 
 import { get } from "./ask.js";
 import { at, h } from "./dom.js";
@@ -14,7 +14,7 @@ const SLIDERS = [
   { name: "max_context", steps: [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].map(n => n * K), show: tokens, real: ({ models }) => Math.max(8 * K, ...models.map(row => row.effective_context_length)) },
   { name: "concurrency", steps: [1, 2, 4, 8, 16, 32, 64, 128, 256], show: count, real: ({ filters }) => filters.concurrency },
 ];
-const CHOSEN = ["gpu", "basis", ...SLIDERS.map(slider => slider.name), ...state.WHAT_IF];
+const CHOSEN = ["basis", ...SLIDERS.map(slider => slider.name), ...state.WHAT_IF];
 
 const nearest = (steps, value) =>
   steps.reduce((best, step, index) => (Math.abs(step - value) < Math.abs(steps[best] - value) ? index : best), 0);
@@ -38,30 +38,42 @@ function slider(control) {
     if (document.activeElement !== input || nearest(steps, value) !== Number(input.value)) input.value = nearest(steps, value);
     tell(value);
     element.classList.toggle("changed", state.given(name));
-    if (name === "gpu_count") input.disabled = !answer.system.has_gpu && !["gpu", "vram_gb", "gpu_count"].some(state.given);
+    if (name === "gpu_count") input.disabled = !answer.system.has_gpu && !["profile", "gpu", "vram_gb", "gpu_count"].some(state.given);
   }
   return { element, sync };
 }
 
-function gpu() {
-  const list = h("datalist", { id: "gpus" });
+/** A text with completion from a list of names that is fetched when it is first needed. */
+function named({ name, clears, real, options }) {
+  const list = h("datalist", { id: `names-${name}` });
   const known = new Set();
-  const take = () => { if (input.value !== (state.get("gpu") ?? "")) state.set({ gpu: input.value.trim(), gpu_count: null, vram_gb: null }); };
-  const input = h("input", { id: "if-gpu", list: "gpus", autocomplete: "off", spellcheck: "false", maxlength: 200, onchange: take, onfocus: fill,
+  const take = () => {
+    const value = input.value.trim();
+    if (value !== (state.get(name) ?? "")) state.set({ ...Object.fromEntries(clears.map(other => [other, null])), [name]: value });
+  };
+  const input = h("input", { id: `if-${name}`, list: list.id, autocomplete: "off", spellcheck: "false", maxlength: 200, onchange: take, onfocus: fill,
     oninput: () => { if (known.has(input.value) || input.value === "") take(); } });
   async function fill() {
     if (known.size) return;
-    const { accelerators } = await get("/api/v1/hardware").catch(() => ({ accelerators: [] }));
-    for (const { name } of accelerators) known.add(name);
-    list.replaceChildren(...accelerators.map(one => h("option", { value: one.name }, one.memory_gb.length && !one.unified_memory ? one.memory_gb.map(size).join(", ") : "")));
+    const answer = await get("/api/v1/hardware").catch(() => null);
+    if (!answer) return;
+    const found = options(answer);
+    for (const [value] of found) known.add(value);
+    list.replaceChildren(...found.map(([value, text]) => h("option", { value }, text)));
   }
-  const element = h("div", { class: "control gpu" }, h("label", { for: "if-gpu" }, say("gpu")), input, list);
-  return { element, sync({ system }) {
-    if (document.activeElement !== input) input.value = state.get("gpu") ?? "";
-    input.placeholder = system.has_gpu ? system.gpu_name : say("no_gpu");
-    element.classList.toggle("changed", state.given("gpu"));
+  const element = h("div", { class: "control named" }, h("label", { for: input.id }, say(name)), input, list);
+  return { element, sync(answer) {
+    if (document.activeElement !== input) input.value = state.get(name) ?? "";
+    input.placeholder = real(answer);
+    element.classList.toggle("changed", state.given(name));
   } };
 }
+
+const NAMED = [
+  { name: "profile", clears: state.WHAT_IF, real: ({ node }) => node.name, options: ({ machines }) => machines.map(one => [one.name, one.title]) },
+  { name: "gpu", clears: ["gpu_count", "vram_gb"], real: ({ system }) => (system.has_gpu ? system.gpu_name : say("no_gpu")),
+    options: ({ accelerators }) => accelerators.map(one => [one.name, one.unified_memory ? "" : one.memory_gb.map(size).join(", ")]) },
+];
 
 function everything() {
   const input = h("input", { type: "checkbox", onchange: () => state.set({ basis: input.checked ? "total" : null }) });
@@ -71,7 +83,7 @@ function everything() {
 const controls = [];
 
 export function build() {
-  controls.push(gpu(), ...SLIDERS.map(slider), everything());
+  controls.push(...NAMED.map(named), ...SLIDERS.map(slider), everything());
   at("whatif").append(...controls.map(control => control.element));
   at("reset").addEventListener("click", () => state.set(Object.fromEntries(CHOSEN.map(name => [name, null])), { push: true }));
 }
