@@ -6,10 +6,12 @@ import hashlib
 
 from sanic import HTTPResponse, Request
 
-from llmfit.server.compress import SMALLEST, chosen, encoders
+from llmfit.server.compress import compressed
+from llmfit.server.negotiate import encoding_of
 from llmfit.server.pages import Headers
 from llmfit.server.ready import Ready
 
+SMALLEST = 512  # bytes; below this compression does not pay
 FOR_EVER, ASK_AGAIN = b"public, max-age=31536000, immutable", b"no-cache"
 POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 SAFE = (
@@ -33,7 +35,7 @@ class File:
 
     def answer(self, request: Request) -> HTTPResponse:
         accepted = request.headers.get("accept-encoding")
-        encoding = chosen(accepted) if accepted is not None and len(self._plain) >= SMALLEST else None
+        encoding = encoding_of(accepted) if accepted is not None and len(self._plain) >= SMALLEST else None
         etag = self.etag if encoding is None else f'{self.etag[:-1]}-{encoding}"'
         headers: Headers = ((b"etag", etag.encode()), *self.headers)
         if etag in request.headers.get("if-none-match", ""):
@@ -41,7 +43,7 @@ class File:
         body = self._plain
         if encoding is not None:
             if encoding not in self._coded:
-                self._coded[encoding] = encoders()[encoding](body)
+                self._coded[encoding] = compressed(body, encoding)
             body = self._coded[encoding]
             headers = ((b"content-encoding", encoding.encode()), *headers)
         return Ready(((b"content-length", b"%d" % len(body)), *headers), body)
