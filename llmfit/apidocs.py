@@ -83,7 +83,7 @@ def rows(title: str, found: Any) -> Iterator[str]:
 
 
 def reference(answer: Json) -> str:
-    return kind(answer["content"]["application/json"]["schema"])
+    return kind(next(iter(answer["content"].values()))["schema"])
 
 
 def kind(schema: Json) -> str:

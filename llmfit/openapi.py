@@ -9,13 +9,14 @@ import msgspec
 
 from llmfit import __version__, params
 from llmfit.params import Param
-from llmfit.shapes import Envelope, Failure, Health, SystemAnswer
+from llmfit.shapes import Change, Envelope, Failure, HardwareAnswer, Health, SystemAnswer
+from llmfit.shapes_explain import Explanation
 from llmfit.shapes_plan import Plan
 from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
 
 Json = dict[str, Any]
 JSON = "application/json"
-STRUCTS = (Envelope, SystemAnswer, Health, Plan, Failure)
+STRUCTS = (Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Change, Explanation, Failure)
 # path: (endpoint of the parameter table, or None; what answers; summary)
 GETS: dict[str, tuple[str | None, type, str]] = {
     "/api/v1/models": ("models", Envelope, "All models that pass the filters, best first"),
@@ -23,6 +24,7 @@ GETS: dict[str, tuple[str | None, type, str]] = {
     "/api/v1/models/{name}": ("name", Envelope, "Models whose id is, or contains, a text"),
     "/api/v1/compare": ("compare", Envelope, "Two to eight models side by side"),
     "/api/v1/system": ("system", SystemAnswer, "The machine, or what it would be"),
+    "/api/v1/hardware": (None, HardwareAnswer, "The machines and accelerators that what-ifs know by name"),
     "/health": (None, Health, "Whether the server lives; never waits for scoring"),
     "/healthz": (None, Health, "The same"),
     "/readyz": (None, Health, "Whether the server is ready; 503 until then, and while it drains"),
@@ -38,6 +40,8 @@ def document() -> Json:
     _, schemas = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
     for struct in structs(*STRUCTS):
         described(schemas[struct.__name__], struct)
+    # Raw on its way out; what it is, only a document says.
+    schemas["Envelope"]["properties"]["explanation"] = {"$ref": "#/components/schemas/Explanation"}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -48,6 +52,7 @@ def document() -> Json:
         },
         "paths": {
             **{path: {"get": operation(path, *what)} for path, what in GETS.items()},
+            "/api/v1/events": {"get": events_operation()},
             "/api/v1/plan": {"post": plan_operation()},
         },
         "components": {"schemas": schemas},
@@ -65,14 +70,22 @@ def operation(path: str, endpoint: str | None, struct: type, summary: str) -> Js
             "description": "The id of a model, or a part of one; slashes may stand as they are.",
         }  # fmt: skip
         found["parameters"].insert(0, name)
-    codes = ("503",) if endpoint is None else ("400", "403", "404") if endpoint != "system" else ("400", "403")
-    return found | {"responses": responses(struct, codes if path != "/health" and path != "/healthz" else ())}
+    codes = ("400", "403", "404") if struct is Envelope else ("400", "403") if endpoint else ("403",)
+    return found | {"responses": responses(struct, (*codes, "503") if path == "/readyz" else codes)}
+
+
+def events_operation() -> Json:
+    content = {"text/event-stream": {"schema": {"type": "string"}}}
+    text = "Events called `generation`, each with a Change as its data"
+    return {
+        "summary": "When answers may have changed",
+        "operationId": "events",
+        "responses": {"200": {"description": text, "content": content}, **responses(Change, ("503",), only=True)},
+    }
 
 
 def plan_operation() -> Json:
-    properties = {
-        param.name: {**schema(param), "description": param.help} for param in params.at("plan")
-    }
+    properties = {param.name: {**schema(param), "description": param.help} for param in params.at("plan")}
     model = {"type": "string", "maxLength": LONGEST_TEXT, "description": "The id of a model, or a part of one."}
     body = {"type": "object", "required": ["model"], "properties": {"model": model, **properties}}
     example = {"model": "Qwen/Qwen3-32B", "context": 32768, "target_tps": 20, "gpu": "RTX 4090", "ram_gb": 64}
@@ -84,14 +97,17 @@ def plan_operation() -> Json:
     }
 
 
-def responses(struct: type, failures: tuple[str, ...]) -> Json:
+def responses(struct: type, failures: tuple[str, ...], only: bool = False) -> Json:
     def content(name: str) -> Json:
         return {JSON: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
-    found = {"200": {"description": first_line(struct), "content": content(struct.__name__)}}
-    return found | {
-        code: {"description": FAILURES[code], "content": content("Failure")} for code in failures
-    }
+    found = {code: {"description": FAILURES[code], "content": content("Failure")} for code in failures}
+    if only:
+        return found
+    shown = content(struct.__name__)
+    if struct is Envelope:
+        shown |= {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}
+    return {"200": {"description": first_line(struct), "content": shown}, **found}
 
 
 def parameter(param: Param, endpoint: str) -> Json:
@@ -121,6 +137,8 @@ def schema(param: Param) -> Json:
         "date": {"type": "string", "pattern": "^[12][0-9]{3}(-[0-9]{2}(-[0-9]{2})?)?$"},
         "words": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "names": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAMES},
+        "choices": {"type": "string", "minLength": 1},
+        "keys": {"type": "string", "minLength": 1},
     }
     return kinds[param.kind]
 

@@ -27,7 +27,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str  # of values.READERS
-    # basis, machine, analyse, score, filter, order, page, write, explain, parse: what has to be done again when it changes
+    # basis, machine, analyse, score, filter, order, page, write, explain, parse: what it changes has to be done again
     stage: str
     help: str
     choices: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ PARAMS = (
     ),
     Param(name="offset", kind="count", stage="page", default=0, help="How many of the first models to leave out."),
     Param(
-        name="fields", kind="keys", stage="write", choices=Row.__struct_fields__,
+        name="fields", kind="keys", stage="write", example="name,score,fit_level", choices=Row.__struct_fields__,
         help="Only these keys of each row, in the row's own order.",
     ),
     Param(

@@ -36,7 +36,11 @@ class Health(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What /api/v1/events tells: answers of another generation may differ from those of this one."""
+    """What /api/v1/events tells: answers of another generation may differ from those of this one.
+
+    generation: That of answers from now on.
+    observed_at: When the machine was looked at, UTC.
+    """
 
     generation: str
     observed_at: str
@@ -336,7 +340,14 @@ class CatalogName(Struct, frozen=True):
 
 
 class KnownAccelerator(Struct, frozen=True):
-    """One accelerator that the what-if `gpu` takes by name; the memory sizes that it is sold with."""
+    """One accelerator that the what-if `gpu` takes by name; the memory sizes that it is sold with.
+
+    name: What `gpu` takes.
+    vendor: Who makes it.
+    memory_gb: Sizes, GiB.
+    memory_bandwidth_gbps: GB/s; null where it is not known.
+    unified_memory: Whether its memory is system RAM.
+    """
 
     name: str
     vendor: str
@@ -346,7 +357,13 @@ class KnownAccelerator(Struct, frozen=True):
 
 
 class KnownMachine(Struct, frozen=True):
-    """One machine that the what-if `profile` takes by name."""
+    """One machine that the what-if `profile` takes by name.
+
+    name: What `profile` takes.
+    title: What it is, in words.
+    kind: desktop, laptop, server, cloud and so on.
+    year: When it came out.
+    """
 
     name: str
     title: str
@@ -355,6 +372,13 @@ class KnownMachine(Struct, frozen=True):
 
 
 class HardwareAnswer(Struct, frozen=True):
+    """What the what-ifs `profile` and `gpu` know by name.
+
+    catalog: Which facts the answer is made from.
+    machines: Whole machines.
+    accelerators: GPUs and other accelerators.
+    """
+
     catalog: CatalogName
     machines: tuple[KnownMachine, ...]
     accelerators: tuple[KnownAccelerator, ...]
@@ -371,6 +395,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     catalog: Which facts the answer is made from.
     generation: A hash of the machine's facts and the catalog: it changes when answers may.
     warnings: What was ignored, and why nothing passed.
+    explanation: With `explain=true`: how the rows came about (shapes_explain.Explanation).
     models: The rows, in order.
     """
 
@@ -382,7 +407,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...]
-    explanation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # a shapes_explain.Explanation, with explain=true
+    explanation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     models: tuple[Row, ...] = ()
 
 

@@ -17,12 +17,12 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
     "place_gpu place_ram evidence", "choose", "estimate", "verdict detail", "match order notes", "rows columns",
-    "_catalog", "given", "_core _estimator _rules _rules_ranking",
+    "_catalog", "given", "_core _estimator _explain _rules _rules_ranking",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records",
-    "checks evidence corrections", "pack_rows catalog_check", "pack", "_catalog _core _estimator _rules _rules_ranking",
-    "catalog", "hardware", "host params", "estimator trial", "query", "planning encode",
+    "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records shapes_explain",
+    "checks evidence corrections", "pack_rows", "pack", "_catalog _core _estimator _explain _rules _rules_ranking",
+    "catalog", "catalog_check hardware", "host params", "estimator trial explain empties", "query", "planning encode",
     "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")
