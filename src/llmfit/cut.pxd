@@ -1,14 +1,21 @@
 # The wanted members of an object that is JSON already. The object is ours: no blanks, and well-formed.
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
 from llmfit.buffer cimport Buffer, Text, put
+
+cdef enum:
+    LONGEST = 1 << 20       # bytes of a string
 
 
 cdef inline const char* behind_text(const char* at) noexcept nogil:
     """Behind the string whose opening quote stands at `at`."""
-    at = at + 1
-    while at[0] != 34:
-        at = at + (2 if at[0] == 92 else 1)
-    return at + 1
+    cdef const char* before
+    while True:
+        at = <const char*>memchr(at + 1, 34, LONGEST)
+        before = at - 1
+        while before[0] == 92:
+            before = before - 1
+        if (at - before) & 1:               # an even number of backslashes stands before this quote
+            return at + 1
 
 
 cdef inline const char* behind_value(const char* at) noexcept nogil:
