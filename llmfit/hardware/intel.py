@@ -47,13 +47,13 @@ def _read_device(source: Source, gpu: pci.Gpu, tables: Tables, warnings: list[st
         vram = vram or _whole(xpu.memory_physical_size_byte)
     name = name or f"Intel GPU [8086:{gpu.device_id}]"
     match = resolve(name, tables, "intel", Hints(memory_mib=vram / MIB if vram else None))
-    pool = _pool(source, integrated, vram, xpu, match)
+    pool = _pool(source, gpu, integrated, vram, xpu, match)
     if pool is None:
         warnings.append(f"Intel: the memory of {name} at {gpu.address} could not be read; it is not counted")
         return None
     if pool.source == "table":
         warnings.append(f"Intel: the memory of {name} could not be read; its nominal size is assumed")
-    if not pool.unified and (xpu is None or xpu.memory_free_size_byte is None):
+    if not pool.unified and pool.free == pool.total:
         warnings.append(f"Intel: the driver does not publish how much memory of {name} is free: all is assumed to be")
     return describe(
         name,
@@ -68,13 +68,15 @@ def _read_device(source: Source, gpu: pci.Gpu, tables: Tables, warnings: list[st
     )
 
 
-def _pool(source: Source, integrated: bool, vram: int | None, xpu: Xpu | None, match: Match) -> Pool | None:
+def _pool(
+    source: Source, gpu: pci.Gpu, integrated: bool, vram: int | None, xpu: Xpu | None, match: Match
+) -> Pool | None:
     if integrated:
         memory = read_memory(source)
         return share_of_ram(memory, unified_share("intel", memory.total_bytes))
     if not vram:
         return nominal_pool(match)
-    free = _whole(xpu.memory_free_size_byte) if xpu else None
+    free = _whole(xpu.memory_free_size_byte) if xpu else number(source.text(f"{gpu.card}/lmem_avail_bytes"))
     return Pool(total=vram, free=vram if free is None else free)
 
 

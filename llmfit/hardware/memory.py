@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -37,11 +38,16 @@ def read_memory(source: Source) -> Memory:
     limit, room = total, available
     for group_limit, group_room in memory_limits(source):
         limit, room = min(limit, group_limit), min(room, group_room)
-    warnings = ()
+    problems: tuple[str, ...] = ()
     if limit < total:
-        warnings = (f"RAM is limited to {limit / GIB:.1f} of {total / GIB:.1f} GiB by a control group",)
+        problems = (f"RAM is limited to {limit / GIB:.1f} of {total / GIB:.1f} GiB by a control group",)
+    space = re.search(r"^Max address space +(\d+) ", source.text("/proc/self/limits") or "", re.MULTILINE)
+    mappable = number(space[1]) if space else None
+    if mappable is not None and mappable < limit:
+        limit = mappable
+        problems += (f"a process may map only {limit / GIB:.1f} GiB here (ulimit -v)",)
     room = max(0, min(room, limit))
-    return Memory(total_bytes=limit, available_bytes=room, host_total_bytes=total, warnings=warnings)
+    return Memory(total_bytes=limit, available_bytes=room, host_total_bytes=total, warnings=problems)
 
 
 def meminfo(text: str) -> dict[str, int]:

@@ -74,6 +74,9 @@ def _without_nvml(
     or that of the PCI bus: what stands there alone is reported, but no program can use it.
     """
     reason = REASONS.get(error, f"NVML failed: {error}")
+    chosen = source.env("NVIDIA_VISIBLE_DEVICES")  # of the container runtime
+    if chosen in ("", "void", "none"):
+        reason = f"NVIDIA_VISIBLE_DEVICES={chosen} keeps GPUs out of this container"
     snapshot = NvmlSnapshot(error=error) if error == TIMEOUT else read_smi(source)
     if snapshot.devices:
         warnings.append(f"NVIDIA: {reason}; read through nvidia-smi instead")

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,10 @@ from llmfit.errors import LlmfitError
 from llmfit.hardware.cutoff import Attempt
 from llmfit.hardware.nvml import NvmlSnapshot, collect
 
+# Tools that take long and say nothing that changes while a server looks again every few seconds.
+KEPT_SECONDS = 60.0
+KEPT = ("vulkaninfo", "amd-smi", "lspci", "ioreg", "system_profiler", "powershell", "reg", "getprop", "sysctl")
+_kept: dict[tuple[str, ...], tuple[float, Output | None]] = {}
 MAX_BYTES = 4 << 20  # of a file, or of what a command prints
 
 T = TypeVar("T")
@@ -87,6 +92,14 @@ class LiveSource:
             return ()
 
     def command(self, *argv: str) -> Output | None:
+        until, output = _kept.get(argv, (0.0, None))
+        if time.monotonic() >= until:
+            output = self._run(argv)
+            if output is None or argv[0] in KEPT:  # one that is missing or hangs is not tried again at once either
+                _kept[argv] = time.monotonic() + KEPT_SECONDS, output
+        return output
+
+    def _run(self, argv: tuple[str, ...]) -> Output | None:
         import subprocess
 
         own = dict(os.environ, LC_ALL="C")  # a decimal comma or a translated word is no fact

@@ -23,6 +23,7 @@ from llmfit.hardware import (
     vulkan,
     windows,
 )
+from llmfit.hardware import source as source_module
 from llmfit.hardware.cpu import cpuinfo
 from llmfit.hardware.memory import meminfo, number
 from llmfit.hardware.nvml import NvmlDevice, NvmlSnapshot
@@ -193,6 +194,7 @@ def test_a_hanging_file_is_cut_off(tables, name, where, label, left):
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
     """Puts a program of that name and script first on the path."""
+    source_module._kept.clear()
 
     def put(name, script):
         path = tmp_path / name
@@ -255,3 +257,13 @@ def test_nvml_snapshot_with_nonsense(tables):
     result = detect(tables, Nonsense(RECORDED / "rtx4090_desktop"))
     assert not [text for text in result.warnings if "the probe failed" in text]
     assert all(0 <= device.free_bytes <= device.total_bytes for device in result.devices)
+
+
+def test_a_tool_that_says_nothing_new_is_not_run_every_few_seconds(tool, tmp_path):
+    count = tmp_path / "count"
+    tool("vulkaninfo", f"echo x >> {count}; echo once")
+    assert [LiveSource().command("vulkaninfo").stdout for _ in range(3)] == ["once\n"] * 3
+    assert count.read_text() == "x\n"
+    tool("rocm-smi", f"echo y >> {count}")  # tells what is free
+    assert [LiveSource().command("rocm-smi").status for _ in range(2)] == [0, 0]
+    assert count.read_text() == "x\ny\ny\n"

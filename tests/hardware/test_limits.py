@@ -72,6 +72,17 @@ def test_a_limited_process_reports_its_limit(group):
     assert quota in ("1", "None")
 
 
+def test_detection_costs_little():
+    """CPU time, which other programs on the host do not change much: the target is 150 ms for the whole."""
+    code = (
+        "import time; from llmfit import catalog; from llmfit.hardware import detect\n"
+        "tables = catalog.default().tables; detect(tables); start = time.process_time(); detect(tables)\n"
+        "print(time.process_time() - start)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60)
+    assert float(done.stdout) < 0.075, done.stderr
+
+
 def test_affinity_limits_cores():
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("no affinity on this system")

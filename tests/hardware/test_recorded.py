@@ -82,6 +82,7 @@ FACTS = {
     "gpu_lost": [("nvidia-rtx-3090", 24576, 24100, 936, True)],
     "gtx1080_odd_not_supported": [],
     "driver_not_loaded": [],
+    "container_visible_void": [],
     "nvml_no_permission": [("nvidia-rtx-4090", 24564, 23000, 1008, True)],
     "nvml_unknown_error": [("nvidia-rtx-3080-ti", 12288, None, 912, False)],
     "smi_every_cell_refused": [("nvidia-rtx-4090", 24564, 23000, 1008, True)],
@@ -111,6 +112,7 @@ FACTS = {
     # Intel
     "arc_b580_xe": [("intel-arc-b580", 12288, 12288, 456, True)],
     "arc_a770_i915": [("intel-arc-a770-16gb", 16253, 16253, 560, True)],
+    "arc_a770_i915_partly_used": [("intel-arc-a770-16gb", 16253, 12288, 560, True)],
     "arc_a770_8gb_bar": [("intel-arc-a770-8gb", 8192, 8192, 512, True)],
     "arc_a380_small_bar": [("intel-arc-a380", 6144, 6144, 186, True)],
     "arc_pro_b65_xpu_smi": [("intel-arc-pro-b65", 32656, 33000000000 // MIB, 608, True)],
@@ -132,6 +134,7 @@ FACTS = {
     "vulkan_llvmpipe_only": [],
     "vulkan_unknown_vendor": [(None, 16384, 16000000000 // MIB, None, True)],
     "asahi_macbook_air_m2": [("apple-m2", int(16000000 * 0.667 / 1024), None, 100, True)],
+    "vulkan_turnip_snapdragon": [("qualcomm-snapdragon-x-elite", 31900000 * 3 // 4 // 1024, None, 135, True)],
     # Windows
     "windows_rx7900xt": [
         ("amd-radeon-610m", int(31.7 * 768), None, 83.2, False),
@@ -174,6 +177,8 @@ def test_devices(machine, name):
     [
         ("nvml_unknown_error", "NVML failed: NVML_ERROR_UNKNOWN; no NVIDIA GPU is used (NVIDIA GeForce RTX 3080 Ti)"),
         ("gb10_container_without_library", "no NVIDIA GPU is used (NVIDIA GB10)"),
+        ("container_visible_void", "NVIDIA_VISIBLE_DEVICES=void keeps GPUs out of this container"),
+        ("address_space_limited", "a process may map only 8.0 GiB here (ulimit -v)"),
         ("nvidia_without_driver", "NVIDIA AD102 [GeForce RTX 4090] at 0000:01:00.0 has no driver"),
         ("wsl_small_ram", "WSL has less RAM than the GPU has memory"),
         ("vgpu_a40_48q", "share of a card (vGPU)"),
@@ -211,6 +216,7 @@ def test_containers(machine, name, cores, total_gib, available_gib):
 def test_unreadable_limits_limit_nothing(machine):
     assert machine("cgroup_garbage").ram_total_bytes == 65000000 * 1024
     assert machine("affinity_two_cores").cpu_cores == 2
+    assert machine("address_space_limited").ram_total_bytes == 8 * GIB
 
 
 def test_android_names_its_chip(machine):
