@@ -23,11 +23,11 @@ pty = pytest.importorskip("pty", reason="no terminals here")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ARGUMENTS = {
     "info": ("Qwen/Qwen3-8B",), "search": ("phi",), "diff": ("Qwen/Qwen3-8B", "google/gemma-3-4b-it"),
-    "plan": ("Qwen/Qwen3-8B",), "completion": ("bash",), "hardware": ("list",),
+    "plan": ("Qwen/Qwen3-8B",), "completion": ("bash",), "hardware": ("list",), "catalog": ("info",),
 }  # fmt: skip
 BAD = {
     "bool": "maybe", "count": "-1", "positive": "0", "number": "0", "amount": "x", "choice": "nothing", "text": " ",
-    "date": "yesterday", "words": ",", "names": ",",
+    "date": "yesterday", "words": ",", "names": ",", "choices": "nothing", "keys": "nothing",
 }  # fmt: skip
 
 
