@@ -183,6 +183,7 @@ def wire_words() -> dict[str, list[object]]:
         "confidences": quoted(codes.CONFIDENCES),
         "confidence_labels": quoted(codes.LABELS["confidence"]),
         "methods": quoted(codes.METHODS),
+        "bandwidth_sources": quoted(codes.BANDWIDTH_SOURCES),
         "notes": [note_pieces(text) for text in codes.NOTES.values()],
     }
 

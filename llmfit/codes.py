@@ -29,6 +29,8 @@ ROLES = ("generator", "embedding", "reranker", "guard", "reward", "ocr", "transl
 TUNINGS = ("base", "instruct", "reasoning", "unknown")
 CONFIDENCES = ("low", "medium", "high", "measured")
 METHODS = ("roofline", "offload_roofline", "cpu_roofline", "backend_default", "measured")
+# Where a bandwidth is from; "" where it is not known.
+BANDWIDTH_SOURCES = ("", "table", "driver", "smbios", "measured", "request")
 CACHE_TYPES = ("f16", "q8_0", "q4_0")
 SORT_KEYS = ("score", "tps", "params", "mem", "ctx", "date", "use_case")
 BLOCKERS = (

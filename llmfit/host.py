@@ -34,7 +34,7 @@ class Rate(msgspec.Struct, frozen=True):
 
     eta: float
     bandwidth_gbps: float
-    bandwidth_known: bool
+    bandwidth_source: str  # of codes.BANDWIDTH_SOURCES; "": not known, the bandwidth is assumed
     per_layer_us: float
     tflops: float
     context_mib: float
@@ -112,7 +112,7 @@ def rate_of(device: Device, engine: records.Engine) -> Rate:
     return Rate(
         eta=engine.eta,
         bandwidth_gbps=bandwidth or engine.assumed_bandwidth_gbps,
-        bandwidth_known=bandwidth is not None,
+        bandwidth_source="" if bandwidth is None else device.bandwidth_source or "table",
         per_layer_us=engine.per_layer_us,
         tflops=device.fp32_tflops or ASSUMED_GPU_TFLOPS,
         context_mib=engine.context_mib,
@@ -128,7 +128,7 @@ def cpu_rate(machine: Machine, engine: records.Engine) -> Rate:
     return Rate(
         eta=engine.eta,
         bandwidth_gbps=machine.ram_bandwidth_gbps or engine.assumed_bandwidth_gbps,
-        bandwidth_known=machine.ram_bandwidth_gbps is not None,
+        bandwidth_source="" if machine.ram_bandwidth_gbps is None else machine.ram_bandwidth_source or "table",
         per_layer_us=engine.per_layer_us,
         tflops=tflops,
         context_mib=engine.context_mib,
@@ -142,6 +142,11 @@ def cpu_rate(machine: Machine, engine: records.Engine) -> Rate:
 def engine_of(catalog: Catalog, runtime: str, form: str, variant: str | None) -> records.Engine:
     """The row of engines.csv: the variant's own where there is one."""
     return catalog.engines.get((runtime, f"{form}_{variant}")) or catalog.engines[runtime, form]
+
+
+def measured_variant(machine: Machine) -> str | None:
+    """A measured bandwidth is what can be read, not what the memory is specified for: another efficiency."""
+    return "measured" if machine.ram_bandwidth_source == "measured" else None
 
 
 def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> Host:
@@ -174,7 +179,7 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
         catalog.core,
         rates,
         placed,
-        cpu_rate(machine, engine_of(catalog, "llamacpp", "cpu", variant)),
+        cpu_rate(machine, engine_of(catalog, "llamacpp", "cpu", variant or measured_variant(machine))),
         float(machine.ram_available_bytes),
         bool(devices) and all(device.unified for device in devices),
         runtimes,

@@ -218,21 +218,47 @@ class ScoreComponents(Struct, frozen=True):
 
 
 class EstimateBasis(Struct, frozen=True):
-    """Where the speed comes from; with the row's other figures enough to recompute it.
+    """Where the speed comes from: tokens/s = 1000 / (read_ms + compute_ms + layers_ms + fixed_ms).
+
+    read_ms = (weights_read_mb + cache_read_mb / cache_efficiency - ram_read_mb) / (efficiency x gpu_bandwidth_gbps)
+    + ram_read_mb / (ddr_efficiency x ddr_bandwidth_gbps), each where there is such a memory.
+    docs/accuracy.md works three rows by hand.
 
     method: roofline (GPU), offload_roofline, cpu_roofline, backend_default (bandwidth not known) or measured.
     gpu_bandwidth_gbps: GB/s of the GPU that was taken; null without one.
     ddr_bandwidth_gbps: GB/s of the RAM that was taken; null where it is not read.
+    gpu_bandwidth_source: table, driver or request.
+    ddr_bandwidth_source: table, smbios, measured or request.
     efficiency: The share of the bandwidth that the runtime reaches, 0 to 1.
     assumed_context: The context that the row was computed at, tokens.
+    ddr_efficiency: The share of the RAM's bandwidth that the CPU reaches.
+    weights_read_mb: 10^6 bytes of weights read for one token.
+    cache_read_mb: 10^6 bytes of cache read for one token.
+    ram_read_mb: Of weights_read_mb + cache_read_mb / cache_efficiency what RAM supplies.
+    fp32_tflops: Of the (first) processor.
+    read_ms: Milliseconds a token for reading.
+    compute_ms: What computing adds: a CPU computes while it reads.
+    layers_ms: What each layer costs besides.
+    fixed_ms: What each token costs besides.
     local_calibration: A factor from measurements on this machine; null for none.
     """
 
     method: Literal["roofline", "offload_roofline", "cpu_roofline", "backend_default", "measured"]
     gpu_bandwidth_gbps: float | None
     ddr_bandwidth_gbps: float | None
+    gpu_bandwidth_source: str | None
+    ddr_bandwidth_source: str | None
     efficiency: float | None
     assumed_context: int
+    ddr_efficiency: float | None
+    weights_read_mb: float | None
+    cache_read_mb: float | None
+    ram_read_mb: float | None
+    fp32_tflops: float | None
+    read_ms: float | None
+    compute_ms: float | None
+    layers_ms: float | None
+    fixed_ms: float | None
     local_calibration: float | None
 
 

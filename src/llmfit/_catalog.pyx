@@ -246,6 +246,7 @@ cdef class Catalog:
         self._fill(self.columns.wire.confidences, words["confidences"])
         self._fill(self.columns.wire.confidence_labels, words["confidence_labels"])
         self._fill(self.columns.wire.methods, words["methods"])
+        self._fill(self.columns.wire.bandwidth_sources, words["bandwidth_sources"])
         for i in range(N_USE_CASES):
             self.columns.label_order[i] = labels.index(words["categories"][i])
         if len(words["notes"]) != N_NOTES or sum(len(note) for note in words["notes"]) > MAX_PIECES:
@@ -370,12 +371,15 @@ cdef class Host:
 cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
     cdef int s, moe
     cdef double tflops = rate.tflops
+    # The efficiency of a specified bandwidth falls with it; a measured one has that behind it: its efficiency is eta.
+    cdef double specified = rate.bandwidth_gbps if rate.bandwidth_source != "measured" else 500.0
     r.runs = 1
-    r.bandwidth_known = rate.bandwidth_known
+    r.bandwidth_source = _codes.BANDWIDTH_SOURCES.index(rate.bandwidth_source)
+    r.bandwidth_known = r.bandwidth_source > 0
     r.bandwidth = rate.bandwidth_gbps
     for s in range(catalog.n_speed_classes):
         for moe in range(2):
-            r.eta[s][moe] = efficiency(rate.eta, rate.bandwidth_gbps, moe, catalog.speed_logits[s], &catalog.columns.policy)
+            r.eta[s][moe] = efficiency(rate.eta, specified, moe, catalog.speed_logits[s], &catalog.columns.policy)
             r.byte_ms[s][moe] = 1.0 / (r.eta[s][moe] * rate.bandwidth_gbps * 1e6)
     r.floor_ms = 1.0 / (catalog.columns.policy.roofline_cap * rate.bandwidth_gbps * 1e6)
     r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent

@@ -406,7 +406,7 @@ cdef class Ranking:
             return 0
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
-            self.scored.h, &c.quants[self.scored.by_shape[r.shape].best.quant], self.estimates.settings.n_seq, &c.policy
+            self.scored.h, &c.quants[self.scored.by_shape[r.shape].best.quant], &self.estimates.settings, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)

@@ -14,6 +14,7 @@ cdef struct Rate:
     # One kind of processor under one runtime.
     int runs                # 0: this runtime does not run here
     int bandwidth_known
+    int bandwidth_source    # index of codes.BANDWIDTH_SOURCES; 0: not known
     int overlaps            # it computes while it reads (a CPU): the two times add as squares
     double bandwidth        # GB/s
     double eta[MAX_SPEED_CLASSES][2]    # share of the bandwidth reached, by speed class and [dense, MoE]

@@ -40,6 +40,7 @@ cdef struct Wire:
     Text confidences[4]
     Text confidence_labels[4]
     Text methods[5]
+    Text bandwidth_sources[6]
     const Text* quants      # without quotes
     Piece pieces[MAX_PIECES]
     int note_start[N_NOTES + 1]
@@ -56,6 +57,10 @@ cdef struct RowText:
 
 cdef inline long long hundredths(double x) noexcept nogil:
     return <long long>down(x * 100.0 + 0.5)
+
+
+cdef inline long long thousandths(double x) noexcept nogil:
+    return <long long>down(x * 1000.0 + 0.5)
 
 
 cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:

@@ -3,10 +3,11 @@ from llmfit.arith cimport down, high
 from llmfit.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.codes cimport *
 from llmfit.detail cimport Detail, detail_of
-from llmfit.estimate cimport Estimate
+from llmfit.estimate cimport Estimate, Settings
 from llmfit.machine cimport Machine
 from llmfit.model cimport Model
-from llmfit.notes cimport RowText, Wire, hundredths, put_notes, repository, tps_hundredths, utilization_tenths
+from llmfit.notes cimport RowText, Wire, hundredths, put_notes, repository, thousandths, tps_hundredths, utilization_tenths
+from llmfit.parts cimport Parts, parts_of
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 from llmfit.score cimport Row
@@ -117,6 +118,36 @@ cdef inline void put_optional(Buffer* b, int known, long long value, int decimal
         put(b, b"null", 4)
 
 
+cdef inline void put_source(Buffer* b, const Wire* w, int source) noexcept nogil:
+    """Where a bandwidth is from, null for 0."""
+    if source:
+        put_text(b, w.bandwidth_sources[source])
+    else:
+        put(b, b"null", 4)
+
+
+cdef inline void put_parts(Buffer* b, const Parts* t, int known, int in_ram) noexcept nogil:
+    """The parts of a token's time: 10^6 bytes read, milliseconds, TFLOPS; null where the model cannot run."""
+    put(b, b',"ddr_efficiency":', 18)
+    put_optional(b, known and in_ram, thousandths(t.ram_efficiency), 3)
+    put(b, b',"weights_read_mb":', 19)
+    put_optional(b, known, tenths(t.weights * 1e-6), 1)
+    put(b, b',"cache_read_mb":', 17)
+    put_optional(b, known, tenths(t.cache * 1e-6), 1)
+    put(b, b',"ram_read_mb":', 15)
+    put_optional(b, known and in_ram, tenths(t.ram * 1e-6), 1)
+    put(b, b',"fp32_tflops":', 15)
+    put_optional(b, known, thousandths(t.tflops), 3)
+    put(b, b',"read_ms":', 11)
+    put_optional(b, known, thousandths(t.read), 3)
+    put(b, b',"compute_ms":', 14)
+    put_optional(b, known, thousandths(t.compute), 3)
+    put(b, b',"layers_ms":', 13)
+    put_optional(b, known, thousandths(t.layers), 3)
+    put(b, b',"fixed_ms":', 12)
+    put_optional(b, known, thousandths(t.fixed), 3)
+
+
 cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
     """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
     return t.facts.size + 2 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 32 * <size_t>h.n_devices + 4096
@@ -124,11 +155,12 @@ cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
 
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
-    const Machine* h, const Quant* q, double n_seq, const Policy* p
+    const Machine* h, const Quant* q, const Settings* s, const Policy* p
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = e.tps
     cdef Detail d = detail_of(h, m, e, q, p)
+    cdef Parts t_ms = parts_of(h, m, e, q, d.disk, s, p)
     cdef double spread = d.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY
     put_text(b, t.facts)
@@ -163,9 +195,9 @@ cdef inline void put_row(
     put(b, b',', 1)
     put_fixed(b, hundredths(tps * (1.0 + spread)), 2)
     put(b, b"]", 1)
-    if n_seq > 1:
+    if s.n_seq > 1:
         put(b, b',"aggregate_tps":', 17)
-        put_fixed(b, hundredths(tps * n_seq), 2)
+        put_fixed(b, hundredths(tps * s.n_seq), 2)
     put(b, b',"prefill_tps":', 15)
     put_optional(b, d.prefill > 0, hundredths(d.prefill), 2)
     put(b, b',"ttft_ms":', 11)
@@ -180,10 +212,15 @@ cdef inline void put_row(
     put_optional(b, on_gpu and h.gpu[e.best.runtime][e.best.kind].bandwidth_known, tenths(d.gpu_bandwidth), 1)
     put(b, b',"ddr_bandwidth_gbps":', 22)
     put_optional(b, e.best.mode >= MOE_OFFLOAD and h.cpu.bandwidth_known, tenths(h.cpu.bandwidth), 1)
+    put(b, b',"gpu_bandwidth_source":', 24)
+    put_source(b, w, h.gpu[e.best.runtime][e.best.kind].bandwidth_source if on_gpu else 0)
+    put(b, b',"ddr_bandwidth_source":', 24)
+    put_source(b, w, h.cpu.bandwidth_source if e.best.mode >= MOE_OFFLOAD else 0)
     put(b, b',"efficiency":', 14)
-    put_optional(b, e.best.fits, <long long>down(d.efficiency * 1000.0 + 0.5), 3)
+    put_optional(b, e.best.fits, thousandths(d.efficiency), 3)
     put(b, b',"assumed_context":', 19)
     put_int(b, e.context)
+    put_parts(b, &t_ms, e.best.fits, e.best.mode >= MOE_OFFLOAD)
     put(b, b',"local_calibration":null},"measured_tps":null,"runtime":', 57)
     put_text(b, w.runtimes[e.best.runtime])
     put(b, b',"runtime_label":', 17)
