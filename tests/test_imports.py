@@ -17,15 +17,18 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
     "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail", "match order notes",
-    "rows columns", "_catalog", "given", "_core _estimator _explain _rules _rules_ranking",
+    "rows columns", "_catalog", "given", "_core _estimator _explain _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records shapes_explain",
-    "checks evidence corrections", "pack_rows", "pack", "_catalog _core _estimator _explain _rules _rules_ranking",
-    "catalog", "catalog_check hardware", "host params", "estimator trial explain empties", "query", "planning encode",
+    "checks evidence corrections", "pack_rows", "pack",
+    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "catalog", "catalog_check hardware", "host params", "estimator trial explain empties", "query", "planning encode",
     "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
-HEAVY = ("sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "dataclasses", "importlib.resources")
+HEAVY = (
+    "sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "llmfit._stream", "dataclasses",
+    "importlib.resources",
+)  # fmt: skip
 
 
 def level(layers: tuple[str, ...], name: str) -> int:

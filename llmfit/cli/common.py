@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -29,9 +30,20 @@ def flags(endpoint: str, stages: tuple[str, ...] = ()) -> Callable[[Callable[...
         for param in reversed(params.at(endpoint)):
             if param.name not in FLAGLESS and (not stages or param.stage in stages):
                 command = option(param)(command)
-        return command
+        return no_probe(command)
 
     return add
+
+
+def no_probe(command: Callable[..., None]) -> Callable[..., None]:
+    """``--no-probe``, for all that looks at this machine: workers inherit the environment."""
+
+    def chosen(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+        if value:
+            os.environ["LLMFIT_NO_PROBE"] = "1"
+
+    help_text = "Do not read memory to measure its bandwidth (LLMFIT_NO_PROBE=1 does the same)."
+    return click.option("--no-probe", is_flag=True, expose_value=False, callback=chosen, help=help_text)(command)
 
 
 def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]:

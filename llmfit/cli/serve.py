@@ -33,13 +33,13 @@ def command(
         "max_context": context,
     }
     from llmfit import catalog
-    from llmfit.hardware import WhatIf, apply_whatif, detect
+    from llmfit.hardware import LiveSource, WhatIf, apply_whatif, detect
     from llmfit.hardware.steady import steady
 
     whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
     tables = catalog.default().tables
     source = recording()
-    machine = apply_whatif(steady(detect(tables, source)), whatif, tables)
+    machine = apply_whatif(steady(detect(tables, source or LiveSource(measure=False))), whatif, tables)
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 

@@ -12,6 +12,7 @@ from llmfit.hardware import amd, android, apple, ascend, intel, nvidia, pci, vul
 from llmfit.hardware.cpu import read_cpu
 from llmfit.hardware.cutoff import SECONDS, Attempt
 from llmfit.hardware.memory import read_memory
+from llmfit.hardware.ram_speed import read_ram_speed
 from llmfit.hardware.source import LiveSource, Once, ReplaySource, Source
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.machine import Device, Machine
@@ -54,6 +55,11 @@ def detect(tables: Tables, source: Source | None = None) -> Machine:
         if not any(text.startswith(f"{who}:") for text in warnings):  # its probe has said what is wrong
             warnings.append(f"{name} at {gpu.address} has no driver that could be asked; it is not counted")
     devices = _without_integrated(devices, warnings)
+    ram = read_ram_speed(source, cpu, memory, measure=not any(device.visible for device in devices))
+    if cpu.assumed:
+        rest = {"table": ", memory bandwidth is an estimate", None: ": its memory bandwidth is unknown"}
+        warnings.insert(0, f"CPU: {cpu.assumed}{rest.get(ram.source, '')}")
+    warnings += ram.warnings
     return Machine(
         cpu_name=cpu.name,
         cpu_cores=cpu.cores,
@@ -61,9 +67,9 @@ def detect(tables: Tables, source: Source | None = None) -> Machine:
         ram_total_bytes=memory.total_bytes,
         ram_available_bytes=memory.available_bytes,
         os=source.platform().os,
-        ram_bandwidth_gbps=cpu.bandwidth_gbps,
-        ram_bandwidth_max_gbps=cpu.bandwidth_max_gbps,
-        ram_bandwidth_source=None if cpu.bandwidth_gbps is None else "table",
+        ram_bandwidth_gbps=ram.gbps,
+        ram_bandwidth_max_gbps=ram.max_gbps,
+        ram_bandwidth_source=ram.source,
         cpu_fp32_tflops=cpu.fp32_tflops,
         cpu_has_avx=cpu.has_avx,
         devices=tuple(devices),

@@ -31,6 +31,13 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     fp32_tflops: float | None = None
     bandwidth_gbps: float | None = None
     bandwidth_max_gbps: float | None = None
+    family: str | None = None  # of the CPU table
+    segment: str | None = None
+    peak_gbps: float | None = None  # what all sockets' memory supports at most, whatever part of the cores is at hand
+    channels: float | None = None  # of 64 bits, all sockets together
+    guest: bool = False  # of a hypervisor
+    processors: tuple[int, ...] = ()  # logical CPUs that this process may use
+    assumed: str | None = None  # what is said where the family is a guess
     warnings: tuple[str, ...] = ()
 
 
@@ -41,6 +48,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int
     guest: bool = False
     flags: frozenset[str] | None = None  # x86 only
+    processors: tuple[int, ...] = ()
 
 
 def read_cpu(source: Source, tables: Tables) -> Cpu:
@@ -49,12 +57,14 @@ def read_cpu(source: Source, tables: Tables) -> Cpu:
     arch = cpu_arch(facts.arch)
     processors = cpuinfo(source.text("/proc/cpuinfo") or "")
     topology = _topology(source, processors, facts, arch)
-    name, family, warnings = _identify(source, processors, tables)
-    warnings = [f"CPU: {text}" for text in warnings]
+    name, family, assumed = _identify(source, processors, tables)
+    warnings = []
     typical = peak = tflops = None
+    sockets = 1
     if family is None:
-        warnings.append(f"CPU: {name} is not in the CPU table: its memory bandwidth is unknown")
+        assumed = f"{name} is not in the CPU table"
     else:
+        sockets = sockets_of(family, topology)
         typical, peak = ram_bandwidth(family, topology)
         tflops = fp32_tflops(family, topology)
     has_avx = "avx" in topology.flags if topology.flags is not None else None
@@ -68,6 +78,13 @@ def read_cpu(source: Source, tables: Tables) -> Cpu:
         fp32_tflops=tflops,
         bandwidth_gbps=typical,
         bandwidth_max_gbps=peak,
+        family=family.family if family else None,
+        segment=family.segment if family else None,
+        peak_gbps=sockets * family.peak_gbps if family else None,
+        channels=sockets * family.channels_64bit if family and family.channels_64bit else None,
+        guest=topology.guest,
+        processors=topology.processors,
+        assumed=assumed,
         warnings=tuple(warnings),
     )
 
@@ -102,11 +119,16 @@ def find_family(name: str, tables: Tables, segments: tuple[str, ...] = ()) -> Cp
     return None
 
 
+def sockets_of(family: CpuFamily, topology: Topology) -> int:
+    """A guest's topology is made up: it has as many sockets as its cores need."""
+    if topology.guest:
+        return -(-topology.cores // family.max_cores) if family.max_cores else 1
+    return topology.sockets
+
+
 def ram_bandwidth(family: CpuFamily, topology: Topology) -> tuple[float, float]:
     """Typical and highest GB/s: the table's for each socket; servers and guests are capped by their cores."""
-    sockets = topology.sockets
-    if topology.guest:  # a guest's topology is made up: as many sockets as its cores need
-        sockets = -(-topology.cores // family.max_cores) if family.max_cores else 1
+    sockets = sockets_of(family, topology)
     typical, peak = sockets * family.typical_gbps, sockets * family.peak_gbps
     if topology.guest or family.segment in SERVER_SEGMENTS:
         typical = min(typical, TYPICAL_GBPS_PER_CORE * topology.cores)
@@ -148,6 +170,7 @@ def _topology(source: Source, processors: list[dict[str, str]], facts: Facts, ar
         sockets=len({socket for socket, _ in places}),
         guest="hypervisor" in (flags or ()),
         flags=flags,
+        processors=tuple(int(record["processor"]) for record in allowed if record["processor"].isdigit()),
     )
 
 
@@ -169,8 +192,8 @@ def _quota(source: Source) -> int | None:
 
 def _identify(
     source: Source, processors: list[dict[str, str]], tables: Tables
-) -> tuple[str, CpuFamily | None, list[str]]:
-    """The name to show, the family it belongs to, and what to say about it."""
+) -> tuple[str, CpuFamily | None, str | None]:
+    """The name to show, the family it belongs to, and what to say where that is a guess."""
     product = source.text("/sys/class/dmi/id/product_name") or ""
     board = source.text("/proc/device-tree/model") or source.text("/sys/firmware/devicetree/base/model") or ""
     model = soc(source) or (_model_name(processors[0]) if processors else _other_name(source))
@@ -181,15 +204,14 @@ def _identify(
         found = re.search(r"\bM\d(?: (?:Pro|Max|Ultra))?\b", board)
         family = find_family(f"apple {found[0]}", tables) if found else None
     if family is not None:
-        return name, family, []
+        return name, family, None
     family = find_family(model, tables)
     if family is not None and family.segment != "generic":
-        return name, family, []
+        return name, family, None
     if processors:
         hidden = find_family(generation(processors[0]), tables)
         if hidden is not None:
-            text = f"{name} hides its model: taken for {hidden.family}, memory bandwidth is an estimate"
-            return name, hidden, [text]
+            return name, hidden, f"{name} hides its model: taken for {hidden.family}"
     if family is None and cores:
         vendor = source.text("/sys/class/dmi/id/sys_vendor") or ""
         family = find_family(f"{cores} {vendor}", tables)
@@ -198,9 +220,8 @@ def _identify(
     if family is None and processors:
         family = find_family(processors[0].get("vendor_id", "aarch64" if cores else ""), tables)
     if family is not None:
-        guess = f"{name} is taken for {family.family}: memory bandwidth is an estimate"
-        return name, family, [guess] if name != family.family else []
-    return name, None, []
+        return name, family, f"{name} is taken for {family.family}" if name != family.family else None
+    return name, None, None
 
 
 def _model_name(record: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 A replay folder holds ``files/<absolute path>`` for text files, and beside it, each optional,
 ``commands.json`` (``{"argv joined by blanks": {"status": 0, "stdout": "..."}}``), ``env.json``,
+``streaming.json`` (:class:`llmfit.hardware.streaming.Streaming`),
 ``nvml.json`` (:class:`llmfit.hardware.nvml.NvmlSnapshot`) and ``psutil.json`` (:class:`Facts`).
 """
 
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -26,6 +27,11 @@ from llmfit.hardware.nvml import NvmlSnapshot, collect
 KEPT_SECONDS = 60.0
 KEPT = ("vulkaninfo", "amd-smi", "lspci", "ioreg", "system_profiler", "powershell", "reg", "getprop", "sysctl")
 _kept: dict[tuple[str, ...], tuple[float, Output | None]] = {}
+if TYPE_CHECKING:
+    from llmfit.hardware.streaming import Plan, Streaming
+
+NO_PROBE = "LLMFIT_NO_PROBE"  # set in the environment (--no-probe does it): memory is not read to measure it
+
 MAX_BYTES = 4 << 20  # of a file, or of what a command prints
 
 T = TypeVar("T")
@@ -65,6 +71,9 @@ class Source(Protocol):
     def env(self, name: str) -> str | None:
         """An environment variable."""
 
+    def streaming(self, plan: Plan) -> Streaming | None:
+        """How fast memory is read, measured now or earlier; None where that is not to be tried."""
+
     def nvml(self) -> NvmlSnapshot:
         """What NVIDIA's management library says; takes two seconds at most."""
 
@@ -76,7 +85,10 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """This computer."""
+    """This computer. ``measure``: may memory be read for a quarter of a second where no earlier measurement is kept?"""
+
+    def __init__(self, measure: bool = True) -> None:
+        self._measure = measure
 
     def text(self, path: str) -> str | None:
         try:
@@ -131,6 +143,13 @@ class LiveSource:
     def env(self, name: str) -> str | None:
         return os.environ.get(name)
 
+    def streaming(self, plan: Plan) -> Streaming | None:
+        if os.environ.get(NO_PROBE, "0") not in ("", "0"):
+            return None
+        from llmfit.hardware.streaming import streaming
+
+        return streaming(plan, os.environ, self._measure)
+
     def nvml(self) -> NvmlSnapshot:
         return collect()
 
@@ -180,6 +199,9 @@ class Once:
 
     def env(self, name: str) -> str | None:
         return self._source.env(name)
+
+    def streaming(self, plan: Plan) -> Streaming | None:
+        return self._source.streaming(plan)
 
     def nvml(self) -> NvmlSnapshot:
         return self._ask(("nvml",), self._source.nvml)
@@ -247,6 +269,14 @@ class ReplaySource:
 
     def env(self, name: str) -> str | None:
         return self._env.get(name)
+
+    def streaming(self, plan: Plan) -> Streaming | None:
+        path = self._folder / "streaming.json"
+        if not path.exists():
+            return None
+        from llmfit.hardware.streaming import Streaming
+
+        return msgspec.json.decode(path.read_bytes(), type=Streaming)
 
     def nvml(self) -> NvmlSnapshot:
         return self._nvml

@@ -70,21 +70,23 @@ def work(settings: Settings, sock: socket.socket, board: Board, observer: bool) 
 def observe(settings: Settings, board: Board) -> None:
     """Look at the machine every few seconds and put up what changed."""
     from llmfit import catalog
-    from llmfit.hardware import apply_whatif, detect
+    from llmfit.hardware import LiveSource, apply_whatif, detect
     from llmfit.hardware.steady import steady
 
     without_stop_signals()
     tables = catalog.default().tables
     last: Machine | None = None
+    source = LiveSource(measure=False)  # the first answers do not wait for it
     while True:
         try:
-            now = steady(detect(tables), last)
+            now = steady(detect(tables, source), last)
             if now is not last:
                 last = now
                 board.publish(apply_whatif(now, settings.whatif, tables))
         except Exception:
             log.exception("the machine could not be observed; the last state stands")
         time.sleep(OBSERVE_SECONDS)
+        source = LiveSource()
 
 
 async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) -> None:  # type: ignore[type-arg]
