@@ -2,8 +2,8 @@
 
 TYPE_CHECKING = False  # type checkers take it for true, as they do typing's, whose import costs 10 ms
 if TYPE_CHECKING:
-    from llmfit.api import Answer, compare, describe, detect, estimate, plan, rank, rank_many
-    from llmfit.errors import BadParam, LlmfitError, UnknownModel
+    from llmfit.api import Answer, compare, describe, detect, estimate, estimate_file, plan, rank, rank_many
+    from llmfit.errors import BadFile, BadParam, LlmfitError, UnknownModel
     from llmfit.machine import Device, Machine
 else:
 
@@ -20,8 +20,8 @@ else:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Answer", "BadParam", "Device", "LlmfitError", "Machine", "UnknownModel", "compare", "describe", "detect",
-    "estimate", "plan", "rank", "rank_many",
+    "Answer", "BadFile", "BadParam", "Device", "LlmfitError", "Machine", "UnknownModel", "compare", "describe",
+    "detect", "estimate", "estimate_file", "plan", "rank", "rank_many",
 ]  # fmt: skip
 
 

@@ -141,6 +141,26 @@ def estimate(model: str, machine: Machine | None = None, **options: Unpack[Optio
     return the_one(machine or detect(), _query("name", {**options, "include_too_tight": True}, model))[0]
 
 
+def estimate_file(path: str, machine: Machine | None = None, **options: Unpack[Options]) -> Row:
+    """The row of a model in a file or folder: GGUF, config.json, safetensors or its index. BadFile: what is wrong."""
+    from llmfit.files.source import shown
+
+    return of_file(path, machine or detect(), _query("name", {**options, "include_too_tight": True}, shown(path)))[0]
+
+
+def of_file(path: str, machine: Machine, query: Any) -> Answer:
+    """The answer with the one row of a file's model."""
+    from llmfit import catalog
+    from llmfit.encode import answer
+    from llmfit.files import catalog_for
+    from llmfit.query import Engine
+
+    one, present = catalog_for(path, catalog.default())
+    engine = Engine(one, machine)
+    one.core.mark_installed([0] if present else [])
+    return Answer(answer(one, engine.rows(query, [0]), query))
+
+
 def changed(machine: Machine, query: Any) -> Machine:
     """The machine with the what-ifs of a Query."""
     found: Machine = _engine(machine).machine_for(query)[0]

@@ -41,11 +41,23 @@ class Catalog:
             check_format(self._map)
             self._packed = msgspec.msgpack.decode(self._map, type=Packed)
             check_sizes(self._packed)
-            from llmfit._catalog import Catalog as CoreCatalog
-
-            self.core: CoreCatalog = CoreCatalog(self._packed, wire_words(), POLICY_NAMES)
+            self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise CatalogError(f"the catalog is damaged: {error}") from None
+
+    @classmethod
+    def of(cls, packed: Packed) -> Catalog:
+        """A catalog that is not in a file; ValueError or TypeError where it does not fit the core."""
+        catalog = cls.__new__(cls)
+        check_sizes(packed)
+        catalog._packed = packed
+        catalog._hold()
+        return catalog
+
+    def _hold(self) -> None:
+        from llmfit._catalog import Catalog as CoreCatalog
+
+        self.core: CoreCatalog = CoreCatalog(self._packed, wire_words(), POLICY_NAMES)
         self.name = CatalogName(version=self._packed.version, digest=self._packed.digest)
         self.size = self._packed.n_rows
         self.providers: list[str] = [name.lower() for name in self._packed.providers]

@@ -22,3 +22,7 @@ class CatalogError(LlmfitError):
 
 class WrongType(LlmfitError):
     """A body that is not said to be JSON (HTTP 415): no form of another site's page can send one."""
+
+
+class BadFile(LlmfitError):
+    """A model file cannot be read: it is missing, broken, of an unknown kind or not of a language model."""

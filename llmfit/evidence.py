@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from llmfit import records
+from llmfit import codes, records
 
 # Where the size or the kind begins in a name: `Qwen3.6` of `Qwen3.6-27B`, `gemma-4` of `gemma-4-E4B-it`.
 SIZE_OR_KIND = re.compile(
@@ -130,7 +130,7 @@ class Reader:
 
     def of(self, model: records.Model) -> Evidence:
         """Evidence of an original; a copy or a fine-tune asks for its base's."""
-        none = (0.0,) * len(next(iter(self.effects.values())))
+        none = (0.0,) * len(codes.USE_CASES)
         own = self.abilities.get(model.id)
         line = own.line if own else self.lines.get(line_key(model.id), "")
         vendor = self.effects.get(f"vendor:{model.id.split('/')[0].lower()}", none)

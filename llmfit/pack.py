@@ -22,7 +22,7 @@ from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import Copy, GgufSource, RowFacts
 from llmfit.tables import Accelerator, CpuFamily, Profile, read_csv
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 # Columns of the two matrices, in the order in which _core.pyx reads them.
 SHAPE_COLUMNS = (
@@ -32,6 +32,7 @@ SHAPE_COLUMNS = (
     "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
     "gguf", "mlx", "intermediate", "shared_intermediate", "q_lora_rank", "nope_dim", "ssm_heads",
     "per_layer_embedding", "moe_latent", "layout", "attention_layers", "window_layers", "tp_sizes",
+    "file_bytes", "disk_bytes",
 )  # fmt: skip
 # The bits of `layout`, in the order of model.pxd.
 LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
@@ -79,6 +80,8 @@ class Packed(msgspec.Struct, frozen=True):
     gguf_ends: memoryview
     mlx: memoryview  # the known MLX copies of every row: a repository for each step of the ladder, a NUL behind each
     mlx_ends: memoryview
+    notes: memoryview  # of a row alone, as JSON strings with a comma between
+    note_ends: memoryview
     providers: list[str]
     licenses: list[str]
     quants: list[FixedQuant]
@@ -87,6 +90,7 @@ class Packed(msgspec.Struct, frozen=True):
     types: list[records.GgufType]
     mixes: list[records.MixRule]
     layouts: dict[str, int]  # by model type: the bits of LAYOUT_FLAGS
+    formats: dict[str, records.FixedFormat]
     policy: dict[str, float]
     use_cases: list[records.UseCase]
     quality: list[records.Quality]
@@ -94,6 +98,7 @@ class Packed(msgspec.Struct, frozen=True):
     accelerators: msgspec.Raw
     cpus: msgspec.Raw
     machines: msgspec.Raw
+    of_file: bool = False  # the one model is that of a file
 
 
 def size_label(model: records.Model) -> str:
@@ -317,7 +322,7 @@ def shape_row(
         kv_unknown, quant_index[form] if form else -1, gguf_forms(model), mlx,
         model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
         linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
-        *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50),
+        *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50), 0, 0,
     )  # fmt: skip
 
 
@@ -365,7 +370,9 @@ def pack(source: Path) -> bytes:
     shapes: dict[tuple[float, ...], int] = {}
     rows: list[tuple[float, ...]] = []
     copies = copies_of(models, formats, quants)
-    to_rows = Rows(models, source, policy["undated_year"])
+    abilities = read_csv(source / "abilities.csv", records.Ability)
+    effects = read_csv(source / "line_effects.csv", records.LineEffect)
+    to_rows = Rows(models, abilities, effects, policy["undated_year"])
     for model in models:
         key = (model.model_type, model.n_layers, model.hidden_size, model.attention)
         mlx = mlx_forms(model, copies.get(model.id, ()), ladder)
@@ -377,6 +384,7 @@ def pack(source: Path) -> bytes:
     gguf, gguf_ends = blob([preferred_gguf(model).encode() for model in models])
     steps = mlx_steps(ladder)
     mlx_names, mlx_ends = blob([mlx_repos(copies.get(m.id, ()), steps).encode() for m in models])
+    notes, note_ends = blob([b""] * len(models))
     indices = [
         [
             quant_index[quant.name, 0.0, True]
@@ -395,9 +403,11 @@ def pack(source: Path) -> bytes:
         rows=column_major(rows, ROW_COLUMNS), row_json=row_json, row_json_ends=row_json_ends, search=search,
         search_ends=search_ends, ids=ids, id_ends=id_ends, gguf=gguf, gguf_ends=gguf_ends,
         mlx=mlx_names, mlx_ends=mlx_ends,
+        notes=notes, note_ends=note_ends,
         providers=list(to_rows.providers), licenses=list(to_rows.licenses), quants=list(quants.values()),
         ladders=indices,
-        mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts, policy=policy,
+        mxfp4=quant_index["MXFP4", 0.0, True], types=types, mixes=mixes, layouts=layouts,
+        formats=formats, policy=policy,
         use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily), machines=table("machines.csv", Profile),

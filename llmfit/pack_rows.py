@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from llmfit import codes, records
 from llmfit.evidence import Reader, sparsity
-from llmfit.tables import read_csv
 
 ROW_COLUMNS = (
     "shape", "use_case", "serves", "origin", "role", "tuning", "params_total", "date", "quality_date", "sparsity",
@@ -30,18 +28,17 @@ def numbered(words: set[str]) -> dict[str, int]:
 class Rows:
     """Makes the rows; ``providers`` and ``licenses`` are numbered by it."""
 
-    def __init__(self, models: list[records.Model], source: Path, undated_year: float) -> None:
+    def __init__(
+        self, models: list[records.Model], abilities: list[records.Ability], effects: list[records.LineEffect],
+        undated_year: float,
+    ) -> None:  # fmt: skip
         self.by_id = {model.id: model for model in models}
         self.groups = numbered({m.base_id or m.id for m in models})
         self.providers = numbered({m.provider for m in models})
         self.licenses = numbered({m.license for m in models if m.license})
         self.name_rank = numbered(set(self.by_id))
         self.undated_year = undated_year
-        self.known = Reader(
-            models,
-            read_csv(source / "abilities.csv", records.Ability),
-            read_csv(source / "line_effects.csv", records.LineEffect),
-        )
+        self.known = Reader(models, abilities, effects)
 
     def of(self, model: records.Model, shape: int) -> tuple[float, ...]:
         """The ability of a copy or a fine-tune is judged by what is known of its base."""

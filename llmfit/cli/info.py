@@ -14,10 +14,17 @@ from llmfit.cli.common import Command, flags, formats, model_argument, put, quer
 def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     """Show all about one model on this machine, and how it came about (unless --explain=false).
 
-    MODEL is its id, or part of it that names one model.
+    MODEL is its id, or part of it that names one model; or a file: a .gguf file, a config.json, a .safetensors file or
+    its index, a folder with them.
     """
-    from llmfit import api
+    from llmfit import api, catalog
+    from llmfit.files import means_file
+    from llmfit.files.source import shown
 
     given["explain"] = given["explain"] or ("true",)
-    query = query_of("name", {**given, "include_too_tight": ("true",)}, model)
-    put(form, api.the_one(this_machine(), query).json, "models", "tables.show_model")
+    given["include_too_tight"] = ("true",)
+    if means_file(model) and catalog.default().core.index_of(model) < 0:
+        found = api.of_file(model, this_machine(), query_of("name", given, shown(model)))
+    else:
+        found = api.the_one(this_machine(), query_of("name", given, model))
+    put(form, found.json, "models", "tables.show_model")

@@ -202,7 +202,7 @@ def show_model(body: bytes) -> None:
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [
-        ("Model", f"{row.name} ({row.provider}, {row.origin})"),
+        ("Model", f"{escape(row.name)} ({row.provider}, {row.origin})"),
         ("Size", f"{row.parameter_count}, context {row.context_length} tokens, licence {row.license or 'not known'}"),
         ("Fit", f"{level(row)}, {row.run_mode_label}, {row.runtime_label}, {row.best_quant}"),
         ("Memory", f"{row.total_memory_gb:.2f} GiB: weights {parts.weights:.2f}, cache {parts.kv_cache:.2f}, "
@@ -219,8 +219,8 @@ def show_model(body: bytes) -> None:
     else:
         rows += [("GGUF", source.repo) for source in row.gguf_sources]
     if row.verify_command:
-        rows.append(("Verify", row.verify_command))
-    rows += [("Note", note) for note in row.notes]
+        rows.append(("Verify", escape(row.verify_command)))
+    rows += [("Note", escape(note)) for note in row.notes]
     out = console()
     out.print(facts(rows))
     if answer.explanation is not msgspec.UNSET:

@@ -46,6 +46,7 @@ cdef class Catalog:
         self.kept = []
         self.columns.n_rows = packed.n_rows
         self.columns.n_shapes = packed.n_shapes
+        self.columns.of_file = packed.of_file
         self._open_mixes(packed)
         self._open_quants(packed)
         self._open_policy(packed, policy_names)
@@ -178,7 +179,7 @@ cdef class Catalog:
                 s = tensors_of(m)
                 w = &c.weights[i * WEIGHTS]
                 if m.own_quant >= 0:
-                    w[0] = milli_up(weights_bytes(m, &c.quants[m.own_quant]))
+                    w[0] = milli_up(m.file_bytes if m.file_bytes > 0 else weights_bytes(m, &c.quants[m.own_quant]))
                 for k in range(size):
                     w[1 + k] = milli_up(file_bytes(m, &s, &c.quants[c.ladder.quant[LLAMACPP][k]], 1))
                 if m.gguf == 2:
@@ -217,6 +218,7 @@ cdef class Catalog:
         self.columns.ids = self._strings(packed.ids, packed.id_ends.cast("I"))
         self.columns.gguf = self._strings(packed.gguf, packed.gguf_ends.cast("I"))
         self.columns.mlx = self._strings(packed.mlx, packed.mlx_ends.cast("I"))
+        self.columns.notes = self._strings(packed.notes, packed.note_ends.cast("I"))
         return 0
 
     cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *:

@@ -401,6 +401,8 @@ cdef class Ranking:
         t.newer = t.id
         if r.newer >= 0:
             t.newer = piece(&c.ids, r.newer)
+        t.notes = piece(&c.notes, i)
+        t.of_file = c.of_file
         t.installed = r.installed
         if not reserve(&self.arena, row_room(&t, self.scored.h)):
             return 0

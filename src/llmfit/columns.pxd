@@ -31,7 +31,9 @@ cdef struct Columns:
     UseCaseWeights use_cases[N_USE_CASES]
     Wire wire
     unsigned char label_order[N_USE_CASES]  # alphabetical place of each category label
-    Strings facts, search, ids, gguf, mlx   # mlx: a copy's repository for each step of the MLX ladder, a NUL behind each
+    Strings facts, search, ids, gguf, notes
+    Strings mlx             # a copy's repository for each step of the MLX ladder, a NUL behind each
+    int of_file             # the one model is that of a file
 
 
 cdef inline Text piece(const Strings* s, int i) noexcept nogil:
@@ -110,6 +112,8 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.attention_layers = <int>f[44 * n + i]
     m.window_layers = <int>f[45 * n + i]
     m.tp_sizes = <unsigned long long>f[46 * n + i]
+    m.file_bytes = f[47 * n + i]
+    m.disk_bytes = f[48 * n + i]
     m = complete(m)
     m.layer_factor = layer_factor(&m, p)
     m.read_share = read_share(&m, 1.0, p)

@@ -50,7 +50,10 @@ cdef inline Detail detail_of(const Machine* h, const Model* m, const Estimate* e
     cdef Detail d
     cdef const Candidate* c = &e.best
     cdef const Rate* r = rate_of(h, c)
-    d.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights  # divided, it is rounded by device
+    if m.disk_bytes > 0 and c.quant == m.own_quant:
+        d.disk = milli_up(m.disk_bytes)
+    else:  # divided among devices, weights are rounded by device
+        d.disk = milli_up(weights_bytes(m, q)) if c.mode == TENSOR_PARALLEL else c.weights
     d.prefill = prompt_tps(h, m, c, p) if c.fits else 0
     d.gpu_bandwidth = r.bandwidth if c.devices else 0
     d.efficiency = r.eta[q.speed_class][m.is_moe]

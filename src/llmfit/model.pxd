@@ -29,6 +29,7 @@ cdef struct Model:
     int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
     int attention_layers, window_layers     # layers with attention weights: growing; windowed
     unsigned long long tp_sizes     # bit n set: tensor parallel over n devices works (n < 64)
+    double file_bytes, disk_bytes   # weights of the own form as measured, and the files with them; 0: by rule
     # derived once, by complete()
     double cache_full       # cache elements (K and V) a token, over all growing layers
     double cache_window     # cache elements a token, over all window layers

@@ -49,9 +49,11 @@ cdef struct RowText:
     # What the catalog holds of a row as text.
     Text facts              # its constant part, from the opening brace on
     Text id
-    Text gguf               # preferred GGUF repository; empty: none known
+    Text gguf               # preferred GGUF repository; empty: none known. Of a GGUF file: its name
     Text mlx                # known MLX copy at the chosen quantization; empty: none
     Text newer              # id of the newest generation of equal size; empty: none is newer
+    Text notes              # notes of its own as JSON strings, a comma between
+    int of_file             # 1: the row is that of a file, which no repository holds
     int installed
 
 
@@ -151,3 +153,7 @@ cdef inline void put_notes(
         put_note(b, w, NOTE_OFF_TASK, &first, t, e, m, 0)
     if r.newer >= 0:
         put_note(b, w, NOTE_SUPERSEDED, &first, t, e, m, 0)
+    if t.notes.size:
+        if not first:
+            put(b, b",", 1)
+        put_text(b, t.notes)

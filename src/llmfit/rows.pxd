@@ -59,7 +59,10 @@ cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const M
     if not e.best.fits or (e.best.mode != GPU and e.best.mode != CPU_ONLY):
         put(b, b"null", 4)
     elif e.best.runtime == LLAMACPP:
-        if t.gguf.size:
+        if t.of_file and m.format == F_GGUF:
+            put(b, b'"llama-bench -m ', 16)
+            put_text(b, t.gguf)
+        elif t.gguf.size:
             put(b, b'"llama-bench -hf ', 17)
             put_text(b, t.gguf)
             put(b, b":", 1)
@@ -95,9 +98,9 @@ cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const M
 
 
 cdef inline void put_download(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
-    """The repository to pull and which of its files; null where none is known or the model cannot run."""
+    """The repository to pull and which of its files; null where none is known, the model cannot run or lies here."""
     cdef Text repo = repository(t, m, e)
-    if not e.best.fits or repo.size == 0:
+    if not e.best.fits or repo.size == 0 or t.of_file:
         put(b, b"null", 4)
         return
     put(b, b'{"repo":"', 9)
@@ -150,7 +153,9 @@ cdef inline void put_parts(Buffer* b, const Parts* t, int known, int in_ram) noe
 
 cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
     """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
-    return t.facts.size + 2 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 32 * <size_t>h.n_devices + 4096
+    return (
+        t.facts.size + t.notes.size + 2 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 32 * <size_t>h.n_devices + 4096
+    )
 
 
 cdef inline void put_row(
