@@ -22,8 +22,8 @@ KERNEL_LAYERS = (
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records shapes_explain",
     "checks evidence corrections", "pack_rows", "pack",
-    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "catalog", "catalog_check hardware", "host params",
-    "estimator trial explain empties", "files", "query", "planning encode",
+    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "catalog", "catalog_check hardware",
+    "host params", "estimator trial explain empties", "files", "query", "planning encode",
     "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = (

@@ -15,6 +15,7 @@ from llmfit.hardware import PROBES, detect, vulkan, windows
 from llmfit.hardware.cpu import read_cpu
 from llmfit.hardware.facts import Fact, facts_of
 from llmfit.hardware.memory import read_memory
+from llmfit.hardware.ram_speed import read_ram_speed
 from llmfit.hardware.source import Source
 from llmfit.hardware.watch import Ask, Noting, Watched
 from llmfit.machine import Device, Machine
@@ -77,6 +78,7 @@ def examine(tables: Tables, source: Source) -> tuple[Report, Watched]:
     probes = {**PROBES, "Windows": windows.probe, "Vulkan": vulkan.probe}
     probed = [_probed("CPU", watched, lambda noting: ([], read_cpu(noting, tables).warnings))]
     probed.append(_probed("RAM", watched, lambda noting: ([], read_memory(noting).warnings)))
+    probed.append(_probed("RAM speed", watched, lambda noting: ([], _ram_speed(noting, tables, machine))))
     for name, probe in probes.items():
         if name == "Windows" and machine.os != "windows":
             continue
@@ -88,6 +90,11 @@ def examine(tables: Tables, source: Source) -> tuple[Report, Watched]:
         if not any(ask.outcome == "not asked" for ask in found.asked):  # else it had no turn
             probed.append(found)
     return Report(machine, selectors, tuple(drivers), tuple(probed)), watched
+
+
+def _ram_speed(source: Source, tables: Tables, machine: Machine) -> tuple[str, ...]:
+    measure = not any(device.visible for device in machine.devices)
+    return read_ram_speed(source, read_cpu(source, tables), read_memory(source), measure).warnings
 
 
 def _probed(name: str, watched: Watched, run: Callable[[Source], tuple[Iterable[Device], Iterable[str]]]) -> Probed:

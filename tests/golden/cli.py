@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "cli"
 PROGRAM = Path(sys.executable).with_name("llmfit")
 RIG = ("--gpu", "RTX 4090", "--ram-gb", "64", "--cpu-cores", "16", "--ram-bandwidth-gbps", "80")
+RECORDED = Path(__file__).parents[1] / "hardware" / "recorded" / "rtx4090_desktop"
 COMMANDS = {
     "fit": ("fit", "-n", "8", *RIG),
     "recommend": ("recommend", "--use-case", "coding", *RIG),
@@ -19,21 +19,20 @@ COMMANDS = {
     "diff": ("diff", "Qwen/Qwen3-8B", "google/gemma-3-12b-it", *RIG),
     "plan": ("plan", "meta-llama/Llama-3.3-70B-Instruct", "--context", "16384", *RIG),
     "list": ("list", "-n", "6", "--provider", "mistral", "--sort", "date"),
-    "system": ("system", *RIG),
+    "system": ("system",),
     "help": ("--help",),
 }
 WIDTHS = (80, 200)
 
 
 def printed(name: str, width: int) -> str:
-    """The output of a command in a pipe, without what differs from host to host."""
+    """The output of a command in a pipe, about a recorded machine."""
     words = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     done = subprocess.run(
-        [str(PROGRAM), *COMMANDS[name]], capture_output=True, text=True, check=True,
+        [str(PROGRAM), "--from", str(RECORDED), *COMMANDS[name]], capture_output=True, text=True, check=True,
         env={**words, "COLUMNS": str(width), "HOSTNAME": "golden"},
     )  # fmt: skip
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
-    return "\n".join(line for line in lines if not re.match(r"(Node|CPU|Warning) ", line)) + "\n"
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 if __name__ == "__main__":

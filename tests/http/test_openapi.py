@@ -89,7 +89,7 @@ def test_every_example_is_answered_as_the_schema_says(
         holds(served, schema, answer.json())
 
 
-@pytest.mark.parametrize("path", [path for path in GETS if path != "/api/v1/events" and not GETS[path].get("parameters")])
+@pytest.mark.parametrize("path", [p for p in GETS if p != "/api/v1/events" and not GETS[p].get("parameters")])
 def test_the_others_too(server: Server, served: dict[str, Any], path: str) -> None:
     schema = served["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     holds(served, schema, server.ok(path))
