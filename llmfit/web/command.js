@@ -16,7 +16,7 @@ export function run(row, filters) {
   const cache = filters.kv_quant && filters.kv_quant !== "f16" ? ` -ctk ${filters.kv_quant} -ctv ${filters.kv_quant}` : "";
   return [
     `llama-server -hf ${repo}:${row.best_quant} -c ${context * sessions}`,
-    sessions > 1 ? ` -np ${sessions}` : "", row.run_mode === "cpu_only" ? " -ngl 0" : "", cache,
+    sessions > 1 ? ` -np ${sessions}` : "", row.run_mode === "cpu_only" ? " -ngl 0" : "", cache, row.category === "Embedding" ? " --embedding" : "",
   ].join("");
 }
 

@@ -18,8 +18,10 @@ const pairs = entries => h("dl", { class: "pairs" }, entries.filter(([, value]) 
 const plainly = value => (value === null || value === undefined ? say("unknown") : value);
 
 const COMPONENTS = ["quality", "speed", "fit", "context"];
-const components = row => h("table", { class: "scores" }, h("tbody", {}, COMPONENTS.map(name => h("tr", {},
-  h("th", { scope: "row" }, say(name)), h("td", { "aria-hidden": "true" }, h("span", { class: "bar" }, wide(h("span", { class: "part" }), row.score_components[name]))), h("td", { class: "number" }, format.score(row.score_components[name]))))));
+const weight = (derivation, name) => derivation?.score.components.find(one => one.name === name)?.weight;
+const components = (row, derivation) => h("table", { class: "scores" }, h("tbody", {}, COMPONENTS.map(name => h("tr", {},
+  h("th", { scope: "row" }, say(name)), h("td", { "aria-hidden": "true" }, h("span", { class: "bar" }, wide(h("span", { class: "part" }), row.score_components[name]))), h("td", { class: "number" }, format.score(row.score_components[name])),
+  derivation && h("td", { class: "number muted" }, `× ${format.percent(weight(derivation, name))}`)))));
 
 function speed(row) {
   const { method, gpu_bandwidth_gbps: gpu, ddr_bandwidth_gbps: ram, efficiency, assumed_context: context } = row.estimate_basis;
@@ -46,11 +48,11 @@ function changes(derivation) {
 }
 
 /** Every quantization in every place that was considered, and what became of it. */
-function tried(derivation) {
+function tried(row, derivation) {
   const ways = derivation?.considered ?? [];
   if (!ways.length) return null;
   const line = way => h("tr", { class: way.outcome === "chosen" ? "wins" : "" },
-    h("th", { scope: "row" }, way.quant), h("td", {}, say(`mode_${way.run_mode}`)), h("td", {}, label(way.fit_level)),
+    h("th", { scope: "row" }, way.quant), h("td", {}, say(`mode_${way.run_mode}`), way.runtime !== row.runtime && `, ${say(`runtime_${way.runtime}`)}`), h("td", {}, label(way.fit_level)),
     h("td", { class: "number" }, way.estimated_tps ? format.speed(way.estimated_tps) : "–"),
     h("td", { class: "number" }, way.total_memory_gb ? format.gib(way.total_memory_gb) : "–"), h("td", {}, say(`outcome_${way.outcome}`)));
   return h("section", {}, h("details", {}, h("summary", {}, h("h3", {}, say("tried", { n: ways.length }))), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("tried", { n: ways.length }) },
@@ -67,8 +69,8 @@ function fill(row, filters, derivation) {
     row.notes.length ? h("ul", { class: "notes" }, row.notes.map(text => h("li", {}, text))) : null,
     command && part("command", box(command, say("command"))),
     part("curve", h("p", { class: "muted" }, say("curve_hint", { quant: row.best_quant ?? "" })), curve(row, leaving.signal)),
-    changes(derivation), tried(derivation),
-    part("why_score", h("p", { class: "muted" }, say("score_is", { value: format.score(row.score) })), components(row)),
+    changes(derivation), tried(row, derivation),
+    part("why_score", h("p", { class: "muted" }, say("score_is", { value: format.score(row.score) })), components(row, derivation)),
     part("speed_title", speed(row), row.verify_command && h("p", { class: "muted" }, say("verify")), row.verify_command && box(row.verify_command, say("verify"))),
     part("facts", pairs([
       ["runtime", `${row.runtime_label} (${row.run_mode_label})`], ["quant", plainly(row.best_quant)], ["disk", format.size(row.disk_size_gb)],

@@ -13,6 +13,8 @@ export const count = value => whole.format(value);
 export const score = value => tenths.format(value);
 export const speed = value => (value < 10 ? tenths : whole).format(value);
 export const tick = value => upToTenths.format(value);
+const share = new Intl.NumberFormat(language, { style: "percent" });
+export const percent = value => share.format(value);
 /** GiB without the unit. */
 export const gib = value => (value >= 100 ? whole : tenths).format(value);
 /** A size that people name: 24 GiB. */

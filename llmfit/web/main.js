@@ -48,7 +48,7 @@ function done({ answer, best }) {
   machine.show(answer);
   whatif.show(answer);
   pick.show(best, open);
-  picture.show(answer);
+  picture.show(answer, best.models[0]?.name);
   table.show(answer, compare.toggle);
   pages(answer);
   at("none").hidden = answer.models.length > 0;
@@ -80,7 +80,9 @@ function pages({ total_models: total, returned_models: count }) {
 function refused(text) {
   at("refused").textContent = text;
   at("refused").hidden = false;
+  at("reset").hidden = false;
   asked = null;
+  if (generation === null) pick.nothing(say("not_understood"), text);
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
 

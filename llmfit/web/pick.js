@@ -35,13 +35,16 @@ const short = name => name.split("/").at(-1);
 /** A model's name as a way into its details. */
 export const opener = (row, open, text = short(row.name)) => h("button", { type: "button", class: "link", onclick: () => open(row.name) }, text);
 
+/** No answer, and why. */
+export function nothing(title, why) {
+  at("pick").setAttribute("aria-busy", "false");
+  at("pick-body").replaceChildren(h("h2", { id: "pick-title" }, title), h("p", { class: "why" }, why));
+}
+
 export function show({ models, total_models: total, filters }, open) {
   const [best, ...others] = models;
   at("pick").setAttribute("aria-busy", "false");
-  if (!best) {
-    at("pick-body").replaceChildren(h("h2", { id: "pick-title" }, say("nothing_runs")), h("p", { class: "why" }, say("nothing_runs_why")));
-    return;
-  }
+  if (!best) return nothing(say("nothing_runs"), say("nothing_runs_why"));
   const command = run(best, filters);
   at("pick-body").replaceChildren(
     h("h2", { id: "pick-title" }, opener(best, open)),

@@ -8,7 +8,7 @@ import { say } from "./words.js";
 const MARGIN = { top: 34, right: 20, bottom: 40, left: 44 };
 const REACH = 28; // px: how near the pointer must come to a mark
 const LABELS = 7, WIDE = 640; // names beside marks, at most; fewer where the picture is narrower (px)
-let points = [], chosen = null, told = {}, frame, tip;
+let points = [], chosen = null, frame, tip;
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const short = name => name.split("/").at(-1);
@@ -54,11 +54,11 @@ function draw() {
   const edge = frontier();
   frame.append(svg("path", { class: "frontier", d: edge.map((point, index) => (index ? `V${point.y}H${point.x}` : `M${point.x} ${point.y}`)).join("") }));
   for (const point of [...points].reverse()) {
-    point.node = svg("g", { class: point.rank ? "point" : "point best", transform: `translate(${point.x} ${point.y})`, "data-name": point.name },
+    point.node = svg("g", { class: point.best ? "point best" : "point", transform: `translate(${point.x} ${point.y})`, "data-name": point.name },
       svg("circle", { class: "halo", r: 11 }), mark(point.level, width < WIDE ? { transform: "scale(0.8)" } : {}));
     frame.append(point.node);
   }
-  name([points[0], ...edge], left, right, bottom);
+  name([...points.filter(point => point.best), ...edge], left, right, bottom);
   light(chosen);
 }
 
@@ -68,9 +68,9 @@ function name(list, left, right, bottom) {
   let written = right - left < WIDE ? 4 : 0;
   for (const point of new Set(list)) {
     if (written === LABELS) break;
-    const text = svg("text", { class: point.rank ? "label" : "label best" }, short(point.name));
+    const text = svg("text", { class: point.best ? "label best" : "label" }, short(point.name));
     frame.append(text);
-    const long = text.getComputedTextLength(), side = point.rank ? 10 : 16, middle = clamp(point.x - long / 2, left, right - long);
+    const long = text.getComputedTextLength(), side = point.best ? 16 : 10, middle = clamp(point.x - long / 2, left, right - long);
     const spots = [[point.x + side, point.y + 4], [point.x - side - long, point.y + 4], [middle, point.y - side - 1], [middle, point.y + side + 10]];
     const spot = spots.find(([x, y]) => x >= left && x + long <= right && y > MARGIN.top - 8 && y < bottom - 2 && !taken.some(([a, b, c, d]) => x < c && x + long > a && y - 11 < d && y + 3 > b));
     if (!spot) {
@@ -118,13 +118,13 @@ export function build({ open, hover }) {
   new ResizeObserver(draw).observe(at("picture"));
 }
 
-export function show({ models }) {
+/** Draw the rows; a ring marks the one of the name `best`, if it is among them. */
+export function show({ models }, best = "") {
   const reads = models.length > 0 && models.every(row => row.category === "Embedding" && row.prefill_tps);
-  points = models.map((row, rank) => ({
-    row, rank, reads, name: row.name, level: row.fit_level, quality: row.score_components.quality, speed: reads ? row.prefill_tps : row.estimated_tps,
+  points = models.map(row => ({
+    row, reads, best: row.name === best, name: row.name, level: row.fit_level, quality: row.score_components.quality, speed: reads ? row.prefill_tps : row.estimated_tps,
   })).filter(point => point.speed > 0);
-  told = { n: points.length, best: points[0]?.name ?? "" };
-  frame.setAttribute("aria-label", say("picture_label", told));
+  frame.setAttribute("aria-label", say("picture_label", { n: points.length, best }));
   const levels = new Set(points.map(point => point.level));
   at("legend").replaceChildren(...LEVELS.filter(level => levels.has(level)).map(level => h("li", {}, icon(level), say(`fit_${level}`))),
     h("li", {}, h("span", { class: "dashes" }), say("frontier")));

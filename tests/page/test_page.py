@@ -204,6 +204,17 @@ def test_a_refusal_is_said_and_the_last_answer_stays(tab: MakeTab, server: Serve
     one.complaints.clear()  # the browser itself notes the 400
 
 
+def test_a_url_that_the_api_refuses(tab: MakeTab, server: Server) -> None:
+    one = tab()
+    one.page.goto(f"{one.base}/?max_context=many")
+    one.page.wait_for_selector("#refused:not([hidden])")
+    assert "invalid max_context value" in one.page.locator("#pick").inner_text()
+    one.page.click("#reset")
+    one.page.wait_for_selector("body[data-ready]")
+    assert names(one.page) == wanted(server) and one.page.locator("#refused").is_hidden()
+    one.complaints.clear()  # the browser itself notes the 400
+
+
 def test_sort(tab: MakeTab, server: Server) -> None:
     one = tab()
     page = one.open()
@@ -243,6 +254,7 @@ def test_picture(tab: MakeTab, server: Server) -> None:
     assert (at[a["name"]][0] > at[b["name"]][0]) == (a["estimated_tps"] > b["estimated_tps"])
     better = a["score_components"]["quality"] > b["score_components"]["quality"]
     assert (at[a["name"]][1] < at[b["name"]][1]) == better
+    assert page.locator("#picture .point.best").get_attribute("data-name") == a["name"]
     # every level that occurs has a shape of its own
     shapes = page.eval_on_selector_all(
         "#picture .point path", "all => [...new Set(all.map(one => one.className.baseVal + one.getAttribute('d')))]"
@@ -259,6 +271,23 @@ def test_picture(tab: MakeTab, server: Server) -> None:
     page.keyboard.press("Escape")
     page.locator("#rows tr").nth(2).hover()
     assert page.locator("#picture .point.lit").get_attribute("data-name") == rows[2]["name"]
+
+
+def test_the_ring_is_around_the_best_in_any_order(tab: MakeTab, server: Server) -> None:
+    page = tab().open("?sort=mem&limit=40&search=gemma")
+    best = server.ok(TOP, limit=1)["models"][0]["name"]
+    ringed = page.eval_on_selector_all("#picture .point.best", "all => all.map(one => one.dataset.name)")
+    assert ringed == [name for name in wanted(server, sort="mem", limit=40, search="gemma") if name == best]
+
+
+@pytest.mark.parametrize(
+    ("query", "end"),
+    [("use_case=embedding", " --embedding"), ("concurrency=4&kv_quant=q8_0", " -c 32768 -np 4 -ctk q8_0 -ctv q8_0"),
+     ("gpu_count=0", " -c 8192 -ngl 0"), ("profile=dgx-h100&force_runtime=vllm&quant=BF16", " --max-model-len 8192")],
+)  # fmt: skip
+def test_the_command(tab: MakeTab, query: str, end: str) -> None:
+    command = tab().open(f"?{query}").locator("#pick .command code").inner_text()
+    assert end in command and command.split()[0] in ("llama-server", "vllm")
 
 
 def test_keyboard_alone(tab: MakeTab, server: Server) -> None:
@@ -302,6 +331,16 @@ def test_detail(tab: MakeTab, server: Server) -> None:
             f"{MODELS}/{name}", exact=True, ram_gb=32, max_context=context, quant=row["best_quant"]
         )["models"][0]  # fmt: skip
         assert f"{there['total_memory_gb']:.1f}".removesuffix(".0") in mark and there["fit_label"] in mark
+    why = server.ok(f"{MODELS}/{name}", exact=True, ram_gb=32, explain=True)["explanation"]["rows"][0]
+    for weight in (part["weight"] for part in why["score"]["components"]):
+        assert f"{weight:.0%}" in text
+    flips = page.locator("#detail .changes li").all_inner_texts()
+    assert len(flips) == len(why["would_change"]) > 0
+    page.locator("#detail summary").click()
+    tried = page.locator("#detail .tried tbody tr").all_inner_texts()
+    assert len(tried) == len(why["considered"]) > 5
+    assert [line.split("\t")[0] for line in tried] == [way["quant"] for way in why["considered"]]
+    assert row["best_quant"] in page.locator("#detail .tried .wins").inner_text()
     page.keyboard.press("Escape")
     one.settled(ram_gb="32")
 
