@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 # A file imports only from layers above its own. Neighbours on a line do not know one another.
 KERNEL_LAYERS = (
-    "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "fit score",
-    "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail", "match order notes",
+    "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
+    "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail", "match order notes",
     "rows columns", "_catalog", "given", "_core _estimator _explain _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (

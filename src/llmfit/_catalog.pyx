@@ -59,6 +59,7 @@ cdef class Catalog:
         free(self.columns.models)
         free(self.columns.weights)
         free(self.columns.rows)
+        free(self.columns.quality)
         free(self.columns.quants)
         free(self.columns.mixes)
         free(<void*>self.columns.ladder.own_runtime)
@@ -166,10 +167,10 @@ cdef class Catalog:
         cdef int i, k, size = self.columns.ladder.size[LLAMACPP]
         cdef Columns* c = &self.columns
         cdef Model* m
-        cdef double* w
+        cdef int* w
         cdef Tensors s
         c.models = <Model*>zeroed(n, sizeof(Model))
-        c.weights = <double*>zeroed(n * WEIGHTS, sizeof(double))
+        c.weights = <int*>zeroed(n * WEIGHTS, sizeof(int))
         if n == 0:
             return 0
         with nogil:
@@ -179,24 +180,25 @@ cdef class Catalog:
                 s = tensors_of(m)
                 w = &c.weights[i * WEIGHTS]
                 if m.own_quant >= 0:
-                    w[0] = milli_up(m.file_bytes if m.file_bytes > 0 else weights_bytes(m, &c.quants[m.own_quant]))
+                    w[0] = <int>milli_up(m.file_bytes if m.file_bytes > 0 else weights_bytes(m, &c.quants[m.own_quant]))
                 for k in range(size):
-                    w[1 + k] = milli_up(file_bytes(m, &s, &c.quants[c.ladder.quant[LLAMACPP][k]], 1))
+                    w[1 + k] = <int>milli_up(file_bytes(m, &s, &c.quants[c.ladder.quant[LLAMACPP][k]], 1))
                 if m.gguf == 2:
-                    w[1] = milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
+                    w[1] = <int>milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
                 for k in range(c.ladder.size[MLX]):
-                    w[1 + size + k] = milli_up(weights_bytes(m, &c.quants[c.ladder.quant[MLX][k]]))
+                    w[1 + size + k] = <int>milli_up(weights_bytes(m, &c.quants[c.ladder.quant[MLX][k]]))
         return 0
 
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1:
         cdef int n = self.columns.n_rows
-        cdef int i, u, _
+        cdef int i, k, u, _
         cdef Columns* c = &self.columns
         cdef const double* f
         cdef Quality quality[N_USE_CASES]
         for u, q in enumerate(quality_table):
             quality[u] = quality_of(q)
         c.rows = <Row*>zeroed(n, sizeof(Row))
+        c.quality = <double*>zeroed(n * <Py_ssize_t>N_USE_CASES, sizeof(double))
         if n == 0:
             return 0
         f = &facts[0]
@@ -205,11 +207,13 @@ cdef class Catalog:
                 load_row(&c.rows[i], f, n, i)
                 c.n_groups = max(c.n_groups, c.rows[i].group + 1)
                 for u in range(N_USE_CASES):
-                    c.rows[i].quality[u] = quality_score(pooled_ability(&quality[u], f, n, i, u, &c.policy))
+                    c.quality[u * n + i] = quality_score(pooled_ability(&quality[u], f, n, i, u, &c.policy))
             for _ in range(4):  # generations in a row
                 for i in range(n):
-                    if c.rows[i].older >= 0:
-                        keep_order(&c.rows[i], &c.rows[c.rows[i].older], &c.policy)
+                    k = c.rows[i].older
+                    if k >= 0:
+                        for u in range(N_USE_CASES):
+                            c.quality[u * n + i] = keep_order(c.quality[u * n + i], c.quality[u * n + k], &c.policy)
         return 0
 
     cdef int _open_text(self, packed) except -1:
@@ -382,7 +386,7 @@ cdef void fill_rate(Rate* r, Catalog catalog, rate, double flop_factor):
     for s in range(catalog.n_speed_classes):
         for moe in range(2):
             r.eta[s][moe] = efficiency(rate.eta, specified, moe, catalog.speed_logits[s], &catalog.columns.policy)
-            r.byte_ms[s][moe] = 1.0 / (r.eta[s][moe] * rate.bandwidth_gbps * 1e6)
+            r.byte_ms[moe][s] = 1.0 / (r.eta[s][moe] * rate.bandwidth_gbps * 1e6)
     r.floor_ms = 1.0 / (catalog.columns.policy.roofline_cap * rate.bandwidth_gbps * 1e6)
     r.layer_ms = rate.per_layer_us * 1e-3 * (tflops / 20.0) ** catalog.columns.policy.tflops_exponent
     r.flop_ms = flop_factor * 2.0 / tflops

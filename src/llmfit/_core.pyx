@@ -21,7 +21,7 @@ from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
 from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
 from llmfit.rows cimport put_row, row_room
 from llmfit.score cimport Row
-from llmfit.verdict cimport Verdict, verdict
+from llmfit.verdict cimport Components, Verdict, components, verdict
 
 
 cdef extern from *:
@@ -217,6 +217,7 @@ cdef class Ranking:
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
+        cdef const Row* r
         cdef int i, scored, n = c.n_rows
         self.estimates = estimates
         self.use_case = use_case
@@ -225,9 +226,10 @@ cdef class Ranking:
             raise MemoryError
         with nogil:
             for i in range(n):
-                scored = use_case if use_case >= 0 else c.rows[i].use_case
+                r = &c.rows[i]
+                scored = use_case if use_case >= 0 else r.use_case
                 self.verdicts[i] = verdict(
-                    &c.rows[i], &estimates.by_shape[c.rows[i].shape], c.use_cases, scored, &c.policy
+                    r, c.quality[scored * n + i], &estimates.by_shape[r.shape], c.use_cases, scored, &c.policy
                 )
         self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
 
@@ -392,6 +394,9 @@ cdef class Ranking:
     cdef int encode_row(self, int i) noexcept nogil:
         cdef const Columns* c = self.scored.c
         cdef const Row* r = &c.rows[i]
+        cdef const Estimate* e = &self.scored.by_shape[r.shape]
+        cdef int use_case = self.verdicts[i].use_case
+        cdef Components s = components(c.quality[use_case * c.n_rows + i], e, &c.use_cases[use_case], &c.policy)
         cdef RowText t
         cdef size_t start = self.arena.size
         t.facts = piece(&c.facts, i)
@@ -407,8 +412,8 @@ cdef class Ranking:
         if not reserve(&self.arena, row_room(&t, self.scored.h)):
             return 0
         put_row(
-            &self.arena, &c.wire, &t, r, &c.models[r.shape], &self.scored.by_shape[r.shape], &self.verdicts[i],
-            self.scored.h, &c.quants[self.scored.by_shape[r.shape].best.quant], &self.estimates.settings, &c.policy
+            &self.arena, &c.wire, &t, r, &c.models[r.shape], e, &self.verdicts[i], &s,
+            self.scored.h, &c.quants[e.best.quant], &self.estimates.settings, &c.policy
         )
         self.row_at[i] = start
         self.row_size[i] = <int>(self.arena.size - start)

@@ -7,7 +7,8 @@ from llmfit._catalog cimport Catalog, Host
 from llmfit.codes cimport *
 from llmfit.columns cimport load_model
 from llmfit.evidence cimport bandwidth_is_known, confidence_by_spread, spread_of
-from llmfit.fit cimport Candidate, Job, decode_ms
+from llmfit.fit cimport Candidate
+from llmfit.job cimport Job, decode_ms
 from llmfit.machine cimport Rate
 from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
 from llmfit.model cimport SINGLE_BLOCKS, Model, known_shape

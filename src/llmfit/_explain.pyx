@@ -7,18 +7,20 @@ is what the sum loses without it. llmfit/explain.py is the Python face of this.
 from libc.string cimport memset
 
 from llmfit._catalog cimport Catalog, Host, quality_of, settings_of
-from llmfit.choose cimport Ladder, choices, first_weight, place
+from llmfit.choose cimport Ladder, forms_of, keep_allowed, place
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, pooled_ability
+from llmfit.detail cimport Detail, detail_of
 from llmfit.estimate cimport Estimate, Settings, describe, effective_context, estimate, job_of
-from llmfit.fit cimport Candidate, Job, better, comfortable, crowded
+from llmfit.fit cimport Candidate, better, comfortable, crowded
+from llmfit.job cimport Forms, Job
 from llmfit.machine cimport MAX_KINDS, Machine, Rate
 from llmfit.memory cimport bytes_of, milli_up, weights_bytes
 from llmfit.model cimport Model, known_shape
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_SPEED_CLASSES, Quant
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, class_factor, demerits, pooled, quality_score, soft_floor
-from llmfit.verdict cimport Verdict, hurry, verdict
+from llmfit.verdict cimport Components, Verdict, components, hurry, tenths, verdict
 
 TERMS = ("c0", "size", "date", "size2", "date2", "sparsity", "size_date", "reasoning", "coder", "vision", "distill")
 
@@ -57,7 +59,7 @@ cdef class Case:
     cdef int row, use_case
     cdef const Row* r
     cdef const Model* m
-    cdef const double* weights
+    cdef const int* weights
 
     def __cinit__(
         self, Catalog catalog, int row, int use_case=-1, double context=0, double n_seq=1, double element_bytes=2.0,
@@ -103,7 +105,7 @@ cdef class Case:
         cdef const Machine* h = &host.machine
         cdef Estimate best = self._estimate(h, &self.settings)
         cdef double context = effective_context(self.m, &self.settings, &c.policy)
-        cdef Job j = job_of(self.m, context, &self.settings, &c.policy)
+        cdef Job j = job_of(h, self.m, c.quants, &self.settings, context, &c.policy)
         cdef int runtime, kind, n, devices
         found = []
         for runtime in range(N_RUNTIMES):
@@ -134,33 +136,29 @@ cdef class Case:
     ):
         """One mode over the quantizations that the runtime has of the model."""
         cdef const Columns* c = &self.catalog.columns
-        cdef int n, i, extra = self.settings.extra_quant, tried = 0
-        cdef const int* quant = choices(self.m, runtime, &c.ladder, &n)
-        cdef const double* sizes = self.weights + first_weight(self.m, runtime, &c.ladder)
-        for i in range(n):
-            if self.settings.quants == NULL or self.settings.quants[quant[i]]:
-                self._add(found, h, j, context, best, runtime, mode, kind, devices, quant[i], sizes[i], i)
-                tried += 1
-        if not tried and extra >= 0 and runtime == LLAMACPP and self.m.gguf == 1:
-            self._add(
-                found, h, j, context, best, runtime, mode, kind, devices, extra,
-                milli_up(weights_bytes(self.m, &c.quants[extra])), 0,
-            )
+        cdef const Settings* settings = &self.settings
+        cdef Forms f = forms_of(self.m, self.weights, runtime, &c.ladder)
+        cdef int i
+        if settings.quants != NULL:
+            keep_allowed(&f, self.m, runtime, c.quants, settings.quants, &settings.extra_quant)
+        for i in range(f.n):
+            self._add(found, h, j, context, best, runtime, mode, kind, devices, &f, i)
 
     cdef _add(
         self, list found, const Machine* h, const Job* j, double context, const Estimate* best, int runtime, int mode,
-        int kind, int devices, int quant, double weights, int step
+        int kind, int devices, const Forms* f, int i
     ):
         cdef const Columns* c = &self.catalog.columns
         cdef Estimate e
         cdef Verdict v
+        cdef int quant = f.quant[i]
         memset(&e, 0, sizeof(Estimate))
-        place(h, self.m, j, weights, c.quants, quant, step, runtime, mode, kind, devices, &c.policy, &e.best)
+        e.best = place(j, f, i, runtime, mode, kind, devices)
         outcome = "does_not_fit"
         score = None
         if e.best.fits:
             describe(h, self.m, j, &c.quants[quant], context, &self.settings, &c.policy, &e)
-            v = verdict(self.r, &e, c.use_cases, self.use_case, &c.policy)
+            v = verdict(self.r, self._own_ability(), &e, c.use_cases, self.use_case, &c.policy)
             score = v.score / 10.0
             if (runtime, mode, quant, e.best.devices, kind) == (
                 best.best.runtime, best.best.mode, best.best.quant, best.best.devices,
@@ -184,8 +182,8 @@ cdef class Case:
         cdef const Columns* c = &self.catalog.columns
         cdef Estimate best = self._estimate(&host.machine, &self.settings)
         cdef double context = effective_context(self.m, &self.settings, &c.policy)
-        cdef Job j = job_of(self.m, context, &self.settings, &c.policy)
         cdef Machine h = host.machine
+        cdef Job j = job_of(&h, self.m, c.quants, &self.settings, context, &c.policy)
         cdef double before
         parts = []
         if not best.best.fits:
@@ -204,35 +202,31 @@ cdef class Case:
             else:
                 on_gpus(&h, free_layers)
                 free_layers(&h.cpu)
-            left = self._again(&h, &j, &best.best)
+            left = self._again(&j, &best.best)
             parts.append((part, before - left))
             before = left
         parts.append(("fixed", before))
         return best.best.token_ms, parts
 
-    cdef double _again(self, const Machine* h, const Job* j, const Candidate* chosen) noexcept:
+    cdef double _again(self, const Job* j, const Candidate* chosen) noexcept:
         """The time of a step of the chosen way on a changed machine."""
-        cdef Candidate c
-        cdef const Columns* all = &self.catalog.columns
-        cdef double weights = chosen.weights
-        cdef int devices = chosen.devices
+        cdef const Columns* c = &self.catalog.columns
+        cdef int quant = chosen.quant, weights = <int>chosen.weights, devices = chosen.devices
+        cdef Forms one
         if chosen.mode == TENSOR_PARALLEL:  # it is kept rounded by device
-            weights = milli_up(weights_bytes(self.m, &all.quants[chosen.quant]))
+            weights = <int>milli_up(weights_bytes(self.m, &c.quants[quant]))
         if chosen.mode == GPU and devices > 1:
-            devices = h.n_devices
-        memset(&c, 0, sizeof(Candidate))
-        place(
-            h, self.m, j, weights, all.quants, chosen.quant, 0, chosen.runtime, chosen.mode, chosen.kind, devices,
-            &all.policy, &c
-        )
-        return c.token_ms
+            devices = j.h.n_devices
+        one.n, one.quant, one.sizes, one.step = 1, &quant, &weights, 0
+        return place(j, &one, 0, chosen.runtime, chosen.mode, chosen.kind, devices).token_ms
 
     def memory(self, Host host):
         """What the sum of memory is made of: thousandths of a GiB, tokens, bytes, parameters."""
         cdef Estimate e = self._estimate(&host.machine, &self.settings)
-        cdef const Quant* q = &self.catalog.columns.quants[e.best.quant]
+        cdef const Columns* c = &self.catalog.columns
+        cdef Detail d = detail_of(&host.machine, self.m, &e, &c.quants[e.best.quant], &c.policy)
         return {
-            "weights": e.best.weights, "kv_cache": e.cache, "compute_buffer": e.compute, "overhead": e.overhead,
+            "weights": e.best.weights, "kv_cache": d.cache, "compute_buffer": d.compute, "overhead": d.overhead,
             "total": e.best.total, "required": e.best.required, "available": e.best.available,
             "params": self.m.params, "bits_per_weight": 8.0 * bytes_of(e.best.weights) / self.m.params,
             "context": e.context, "sessions": self.settings.n_seq, "micro_batch": self.catalog.columns.policy.ubatch,
@@ -272,16 +266,17 @@ cdef class Case:
         cdef const Columns* c = &self.catalog.columns
         cdef const Policy* p = &c.policy
         cdef Estimate e = self._estimate(&host.machine, &self.settings)
-        cdef Verdict v = verdict(self.r, &e, c.use_cases, self.use_case, p)
+        cdef Verdict v = verdict(self.r, self._own_ability(), &e, c.use_cases, self.use_case, p)
         cdef UseCaseWeights w = c.use_cases[self.use_case]
-        components = [
-            ("quality", v.quality / 10.0, w.quality, {"ability": self.r.quality[self.use_case], "quantization_loss": e.best.loss, "loss_weight": p.loss_weight}),
-            ("speed", v.speed / 10.0, w.speed, {"tokens_per_second": e.tps, "target_tokens_per_second": w.target_tps}),
-            ("fit", v.fit / 10.0, w.fit, {"utilization": e.best.utilization, "comfortable_utilization": comfortable(e.best.mode, p), "quantization_loss": e.best.loss}),
-            ("context", v.context / 10.0, w.context, {"usable_context": e.usable, "wanted_context": w.wanted_context}),
+        cdef Components points = components(self._own_ability(), &e, &w, p)
+        parts = [
+            ("quality", tenths(points.quality) / 10.0, w.quality, {"ability": self._own_ability(), "quantization_loss": e.best.loss, "loss_weight": p.loss_weight}),
+            ("speed", tenths(points.speed) / 10.0, w.speed, {"tokens_per_second": e.tps, "target_tokens_per_second": w.target_tps}),
+            ("fit", tenths(points.fit) / 10.0, w.fit, {"utilization": e.best.utilization, "comfortable_utilization": comfortable(e.best.mode, p), "quantization_loss": e.best.loss}),
+            ("context", tenths(points.context) / 10.0, w.context, {"usable_context": e.usable, "wanted_context": w.wanted_context}),
         ]
         return {
-            "components": components,
+            "components": parts,
             "off_slow_or_strained": e.minus + (hurry(&w, e.tps, p) if e.best.fits else 0.0),
             "off_files": demerits(self.r, e.best.runtime, p) if e.best.fits else 0.0,
             "factor": class_factor(self.r, self.use_case, e.tps, p) if e.best.fits else 1.0,
@@ -317,8 +312,12 @@ cdef class Case:
             "pooled": pooled(predicted, own, weight, p.prediction_weight), "proof": f[22 * n + i],
             "personal": p.finetune_theta * f[14 * n + i], "unproven": -p.unproven_theta * (1.0 - f[22 * n + i]),
             "narrow": -p.special_theta * f[21 * n + i], "theta": theta, "of_theta": quality_score(theta),
-            "ability": self.r.quality[u],
+            "ability": self._own_ability(),
         }
+
+    cdef double _own_ability(self) noexcept:
+        """0..100 at the use case, before any quantization."""
+        return self.catalog.columns.quality[self.use_case * self.catalog.columns.n_rows + self.row]
 
     cdef double _ability(self, const Quality* c, const double* f) noexcept:
         cdef int n = self.catalog.columns.n_rows, i = self.row

@@ -8,11 +8,13 @@ from libc.string cimport memset
 
 cimport llmfit.evidence as evidence
 cimport llmfit.fit as fit
+cimport llmfit.job as job
 cimport llmfit.score as score
 cimport llmfit.verdict as verdicts
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate, weigh
-from llmfit.fit cimport Candidate, Job
+from llmfit.fit cimport Candidate
+from llmfit.job cimport Job
 from llmfit.given cimport a_model, a_policy, a_rate, filled
 from llmfit.machine cimport Machine, Rate
 from llmfit.model cimport Model
@@ -53,7 +55,7 @@ def decode_ms(
     j.factor = factor
     j.n_seq = 1
     j.attention = attention
-    return fit.decode_ms(&m, &j, &r, weights_read, cache_share, 0, &p)
+    return job.decode_ms(&m, &j, &r, weights_read, cache_share, 0, &p)
 
 
 def comfortable(*, int mode, double comfortable_utilization=0.9, double comfortable_ram=0.7):
@@ -162,15 +164,12 @@ def utility(*, int mode, double utilization, double token_ms, double loss, **pol
     """
     cdef Policy p = a_policy(policy)
     cdef Candidate candidate
-    cdef Job j
     memset(&candidate, 0, sizeof(Candidate))
-    memset(&j, 0, sizeof(Job))
-    j.loss_factor = 1
     candidate.mode = mode
     candidate.utilization = utilization
     candidate.token_ms = token_ms
-    fit.judge(&candidate, &j, loss, &p)
-    return candidate.utility
+    candidate.loss = loss
+    return fit.utility(&candidate, &p)
 
 # evidence.pxd
 
@@ -278,12 +277,7 @@ def keep_order(*, double newer, double older, double generation_step=1):
     (73.0, 80.0)
     """
     cdef Policy p = a_policy({"generation_step": generation_step})
-    cdef Row new, old
-    memset(&new, 0, sizeof(Row))
-    memset(&old, 0, sizeof(Row))
-    new.quality[0], old.quality[0] = newer, older
-    score.keep_order(&new, &old, &p)
-    return new.quality[0]
+    return score.keep_order(newer, older, &p)
 
 
 def quality_score(*, double theta):
@@ -400,7 +394,6 @@ def verdict(
     cdef Row r
     cdef Estimate e
     memset(&r, 0, sizeof(Row))
-    r.quality[0] = quality
     r.tuning, r.gguf = INSTRUCT, 1
     memset(&w, 0, sizeof(UseCaseWeights))
     memset(&e, 0, sizeof(Estimate))
@@ -412,4 +405,6 @@ def verdict(
     e.best.token_ms = token_ms
     e.best.loss = loss
     weigh(&e, &p)
-    return verdicts.verdict(&r, &e, &w, 0, &p)
+    cdef verdicts.Components c = verdicts.components(quality, &e, &w, &p)
+    cdef int points = verdicts.verdict(&r, quality, &e, &w, 0, &p).score
+    return {**{name: verdicts.tenths(value) for name, value in c.items()}, "score": points}

@@ -1,12 +1,13 @@
 # Which quantization, in which mode: every way that can win is tried, the best is kept.
 from llmfit.arith cimport high
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, better, comfortable
+from llmfit.fit cimport Candidate
+from llmfit.job cimport Forms, Job
 from llmfit.machine cimport Machine
+from llmfit.memory cimport milli_up, weights_bytes
 from llmfit.model cimport Model
 from llmfit.place_gpu cimport on_one_gpu, over_layers, tensor_parallel
 from llmfit.place_ram cimport experts_in_ram, layers_in_ram, on_cpu
-from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, Quant
 
 cdef struct Ladder:
@@ -17,96 +18,89 @@ cdef struct Ladder:
     const signed char* own_runtime  # by quantization: the runtime of a repository that holds it
 
 
-cdef inline const int* choices(const Model* m, int runtime, const Ladder* ladder, int* n) noexcept nogil:
-    """The quantizations of a model under one runtime, best first; their number in n[0]."""
-    n[0] = 0
+cdef inline Forms forms_of(const Model* m, const int* weights, int runtime, const Ladder* ladder) noexcept nogil:
+    """What `runtime` can take of a model. `weights`: of the own form, the GGUF ladder (or MXFP4 alone), the MLX ladder."""
+    cdef Forms f
+    f.n = 0
+    f.step = 0
     if m.own_quant >= 0 and ladder.own_runtime[m.own_quant] == runtime:
-        n[0] = 1
-        return &m.own_quant
-    if runtime == LLAMACPP and m.gguf == 2:
-        n[0] = 1
-        return &ladder.mxfp4
-    if (runtime == LLAMACPP and m.gguf) or (runtime == MLX and m.mlx):
-        n[0] = ladder.size[runtime]
-    return &ladder.quant[runtime][0]
+        f.n, f.quant, f.sizes = 1, &m.own_quant, weights
+    elif runtime == LLAMACPP and m.gguf:
+        f.n, f.quant, f.sizes = ladder.size[LLAMACPP], ladder.quant[LLAMACPP], weights + 1
+        if m.gguf == 2:
+            f.n, f.quant = 1, &ladder.mxfp4
+    elif runtime == MLX and m.mlx:
+        f.n, f.quant, f.sizes = ladder.size[MLX], ladder.quant[MLX], weights + 1 + ladder.size[LLAMACPP]
+    return f
 
 
-cdef inline int first_weight(const Model* m, int runtime, const Ladder* ladder) noexcept nogil:
-    """Where in a model's weights those of a runtime's choices begin: own, GGUF ladder (or MXFP4 alone), MLX ladder."""
-    if m.own_quant >= 0 and ladder.own_runtime[m.own_quant] == runtime:
-        return 0
-    return 1 if runtime == LLAMACPP else 1 + ladder.size[LLAMACPP]
-
-
-cdef inline void place(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* quants, int q, int step, int runtime,
-    int mode, int kind, int devices, const Policy* p, Candidate* c
+cdef inline void keep_allowed(
+    Forms* f, const Model* m, int runtime, const Quant* quants, const unsigned char* allowed, const int* extra_quant
 ) noexcept nogil:
-    """One quantization in one mode: does it fit, how fast is it. `step`: its place in the runtime's choices."""
+    """Of the forms the one that may be taken. `allowed`: by quantization 1 where it may.
+
+    `extra_quant[0]`: a GGUF label outside the ladder that is allowed, -1 for none; its weights are computed here.
+    """
+    while f.n and not allowed[f.quant[0]]:
+        f.n, f.quant, f.sizes, f.step = f.n - 1, f.quant + 1, f.sizes + 1, f.step + 1
+    f.n = min(f.n, 1)  # a label stands once in a list
+    if f.n == 0 and extra_quant[0] >= 0 and runtime == LLAMACPP and m.gguf == 1:
+        f.extra = <int>milli_up(weights_bytes(m, &quants[extra_quant[0]]))
+        f.n, f.quant, f.sizes = 1, extra_quant, &f.extra
+
+
+cdef inline Candidate place(const Job* j, const Forms* f, int i, int runtime, int mode, int kind, int devices) noexcept nogil:
+    """Form `i` of a model in one place alone: does it fit, how fast is it. For what explains a choice."""
+    cdef Candidate c
+    cdef Forms one = f[0]
+    one.n, one.quant, one.sizes, one.step = 1, f.quant + i, f.sizes + i, f.step + i
     c.fits = 0
     if mode == GPU and devices == 1:
-        on_one_gpu(h, m, j, weights, &quants[q], q, runtime, kind, p, c)
+        on_one_gpu(j, &one, runtime, kind, &c)
     elif mode == GPU:
-        over_layers(h, m, j, weights, &quants[q], q, p, c)
+        over_layers(j, &one, &c)
     elif mode == TENSOR_PARALLEL:
-        tensor_parallel(h, m, j, weights, &quants[q], q, kind, devices, p, c)
+        tensor_parallel(j, &one, kind, devices, &c)
     elif mode == MOE_OFFLOAD:
-        experts_in_ram(h, m, j, weights, &quants[q], q, p, c)
+        experts_in_ram(j, &one, &c)
     elif mode == CPU_OFFLOAD:
-        layers_in_ram(h, m, j, weights, &quants[q], q, p, c)
+        layers_in_ram(j, &one, &c)
     else:
-        on_cpu(h, m, j, weights, &quants[q], q, p, c)
-    if c.fits and runtime == MLX and m.own_quant != q and not (m.mlx >> (step + 1)) & 1:
-        c.utility = c.utility - p.no_gguf_penalty  # it must be converted first
+        on_cpu(j, &one, &c)
+    return c
 
 
-cdef inline void try_all(
-    const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
-    int mode, int kind, int devices, const Policy* p, Candidate* best
-) noexcept nogil:
-    """Try one mode over a ladder, from the first quantization that fits down to the first that is fast enough.
+cdef inline int done(const Candidate* best, int level) noexcept nogil:
+    """1 where a way was found that reaches the level."""
+    return best.fits and best.level >= level
+
+
+cdef inline void try_runtime(const Job* j, const Forms* f, int runtime, Candidate* best) noexcept nogil:
+    """Every way to run the model under one runtime: GPUs first, system RAM only where they cannot do it perfectly.
 
     `best` becomes the best of what it was and of what is tried.
     """
-    cdef Candidate c
-    cdef int i
-    for i in range(n):
-        place(h, m, j, weights[i], quants, ladder[i], i, runtime, mode, kind, devices, p, &c)
-        if not c.fits:
-            continue
-        if better(&c, best):
-            best[0] = c
-        if c.utilization <= comfortable(mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps:
-            break
-        if c.loss > p.heavy_loss:
-            break
-
-
-cdef inline void try_runtime(
-    const Machine* h, const Model* m, const Job* j, const double* weights, const Quant* quants, const int* ladder, int n, int runtime,
-    const Policy* p, Candidate* best
-) noexcept nogil:
-    """Every way to run the model under one runtime: GPUs first, system RAM only where they cannot do it perfectly."""
-    cdef int k, d
+    cdef const Machine* h = j.h
+    cdef int k, n
     for k in range(h.n_kinds):
         if h.gpu[runtime][k].runs:
-            try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, k, 1, p, best)
+            on_one_gpu(j, f, runtime, k, best)
             if runtime == VLLM:
-                d = 2
-                while d <= h.count[k]:
-                    try_all(h, m, j, weights, quants, ladder, n, runtime, TENSOR_PARALLEL, k, d, p, best)
-                    d = d * 2
-    if runtime != LLAMACPP or (best.fits and best.level == PERFECT):
+                n = 2
+                while n <= h.count[k]:
+                    tensor_parallel(j, f, k, n, best)
+                    n = n * 2
+    if runtime != LLAMACPP or done(best, PERFECT):
         return
     if h.n_devices > 1:
-        try_all(h, m, j, weights, quants, ladder, n, runtime, GPU, 0, h.n_devices, p, best)
-    if h.n_devices and not h.unified and h.gpu[LLAMACPP][h.largest_kind].runs and not (best.fits and best.level == PERFECT):
-        if m.is_moe:
-            try_all(h, m, j, weights, quants, ladder, n, runtime, MOE_OFFLOAD, 0, 1, p, best)
-        if not best.fits or best.mode != MOE_OFFLOAD or best.level < GOOD:
-            try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_OFFLOAD, 0, 1, p, best)
-    if not best.fits or best.level < GOOD:
-        try_all(h, m, j, weights, quants, ladder, n, runtime, CPU_ONLY, 0, 0, p, best)
+        over_layers(j, f, best)
+    if h.n_devices and not h.unified and h.gpu[LLAMACPP][h.largest_kind].runs and not done(best, PERFECT):
+        if j.m.is_moe:
+            experts_in_ram(j, f, best)
+        if not done(best, GOOD) or best.mode != MOE_OFFLOAD:
+            layers_in_ram(j, f, best)
+    if not done(best, GOOD):
+        on_cpu(j, f, best)
 
 
 cdef inline Candidate impossible(const Machine* h, const Job* j, double weights, int quant, int runtime) noexcept nogil:

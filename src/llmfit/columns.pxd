@@ -4,6 +4,7 @@ from llmfit.buffer cimport Text
 from llmfit.choose cimport Ladder
 from llmfit.codes cimport *
 from llmfit.gguf cimport MAX_TYPES, BlockType, Mix
+from llmfit.memory cimport compute_bytes, milli_up, resident_compute_bytes
 from llmfit.model cimport Model, complete
 from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
@@ -21,8 +22,9 @@ cdef struct Strings:
 cdef struct Columns:
     int n_rows, n_shapes, n_groups
     Model* models           # by shape
-    double* weights         # WEIGHTS by shape, thousandths of a GiB
+    int* weights            # WEIGHTS by shape, thousandths of a GiB
     Row* rows
+    double* quality         # by use case and row, 0..100 at full precision
     Quant* quants
     Mix* mixes              # by GGUF label
     BlockType types[MAX_TYPES]
@@ -118,6 +120,8 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.layer_factor = layer_factor(&m, p)
     m.read_share = read_share(&m, 1.0, p)
     m.loss_factor = size_factor(m.params)
+    m.compute = milli_up(compute_bytes(&m, p.ubatch))
+    m.cpu_compute = milli_up(resident_compute_bytes(&m, p.ubatch))
     return m
 
 

@@ -16,6 +16,7 @@ cdef struct Detail:
     double efficiency, gpu_bandwidth
     double spread           # 80 % of measurements lie within a factor 1 + spread of the speed
     double disk             # the files to download, thousandths of a GiB
+    double cache, compute, overhead     # thousandths of a GiB; with best.weights the parts of best.total
     int confidence, method
 
 
@@ -50,6 +51,10 @@ cdef inline Detail detail_of(const Machine* h, const Model* m, const Estimate* e
     cdef Detail d
     cdef const Candidate* c = &e.best
     cdef const Rate* r = rate_of(h, c)
+    cdef int copies = c.devices if c.devices > 1 and c.fits else 1
+    d.compute = m.cpu_compute if c.mode == CPU_ONLY else m.compute * copies
+    d.overhead = r.context * copies
+    d.cache = c.total - c.weights - d.compute - d.overhead
     if m.disk_bytes > 0 and c.quant == m.own_quant:
         d.disk = milli_up(m.disk_bytes)
     else:  # divided among devices, weights are rounded by device

@@ -1,31 +1,27 @@
-# How well a model fits: one Candidate for each way that is tried, its level, and which of two is better.
+# How well a model fits: one Candidate for each form and way that is tried, its level, and which of two is better.
 # All memory in thousandths of a GiB.
-from libc.math cimport sqrt
 from llmfit.arith cimport high, low
 from llmfit.codes cimport *
-from llmfit.machine cimport Rate
-from llmfit.model cimport Model
+from llmfit.job cimport Job
 from llmfit.policy cimport Policy
-from llmfit.speed cimport read_ms, roofline_ms
-
-cdef struct Job:
-    # One model at one context, before a quantization is chosen.
-    double cache, compute   # parts that do not depend on the quantization
-    double cpu_compute      # the compute buffer as resident in RAM, where the CPU does all
-    double n_seq            # sessions that a step serves
-    double cache_read       # bytes of cache read for one step, the contexts half full
-    double read_share       # share of all weights read for one step
-    double expert_share     # share of the routed experts among them
-    double factor           # a_layer
-    double attention        # GFLOP of attention for one step, the contexts half full
-    double loss_factor      # size_factor(params)
-    int known               # the cache follows from the model's own shape
+from llmfit.quant cimport Quant
 
 cdef struct Candidate:
-    double weights, total, required, available, utilization
+    double loss, total, utilization
+    short quant
+    unsigned char level, mode, runtime, kind, devices, fits
+    double weights, required, available
     double on_gpu           # share of the bytes that lies on the GPUs
-    double token_ms, loss, utility
-    int level, mode, runtime, quant, kind, devices, fits
+    double token_ms, utility
+
+
+cdef inline Candidate placed(int mode, int runtime, int kind, int devices, double on_gpu, double available) noexcept nogil:
+    """What all forms of a model have in common that lie in the same place."""
+    cdef Candidate c
+    c.fits = 1
+    c.mode, c.runtime, c.kind, c.devices = mode, runtime, kind, devices
+    c.on_gpu, c.available = on_gpu, available
+    return c
 
 
 cdef inline double comfortable(int mode, const Policy* p) noexcept nogil:
@@ -81,18 +77,14 @@ cdef inline double fit_score(int mode, double utilization, double loss, const Po
     return high(s, 0.0)
 
 
-cdef inline void judge(Candidate* c, const Job* j, double bits_loss, const Policy* p) noexcept nogil:
-    """Fill in the level and the utility of a candidate that fits: what is compared between ways to run the same model."""
+cdef inline double utility(const Candidate* c, const Policy* p) noexcept nogil:
+    """What is compared between ways to run the same model at the same level."""
     cdef double tps = 1000.0 / c.token_ms
-    c.loss = bits_loss * j.loss_factor
-    c.fits = 1
-    c.level = fit_level(c.mode, c.utilization, tps, c.loss, j.known, p)
-    c.utility = (
+    cdef double points = (
         0.2 * speed_score(tps, p.fast_enough_tps) + 0.1 * fit_score(c.mode, c.utilization, c.loss, p)
         - p.loss_weight * c.loss - slowness(tps, p)
     )
-    if strained(c.mode, c.utilization, c.loss, p):
-        c.utility = c.utility - p.marginal_penalty
+    return points - p.marginal_penalty if strained(c.mode, c.utilization, c.loss, p) else points
 
 
 cdef inline int better(const Candidate* a, const Candidate* b) noexcept nogil:
@@ -106,15 +98,16 @@ cdef inline int better(const Candidate* a, const Candidate* b) noexcept nogil:
     return a.utility > b.utility
 
 
-cdef inline double decode_ms(const Model* m, const Job* j, const Rate* r, double weights_read, double cache_share, int speed_class, const Policy* p) noexcept nogil:
-    """Milliseconds a step (a token of every session) on one processor that reads all: weights, cache, a fixed time a layer, compute.
+cdef inline int offer(Candidate* c, const Job* j, const Quant* q, int highest, double minus, Candidate* best) noexcept nogil:
+    """Judge a candidate that fits, and keep it where it is better than the best so far. 1: no smaller form need be tried.
 
-    W / (eta BW) + KV / (k eta BW) + k_c 2 P_active / TF + k_a A / TF + L c a (TF/20)^x + t0, and never less than
-    W / (0.95 BW); on a CPU reading and computing overlap: sqrt(reading^2 + computing^2). The constants: policy.csv and
-    engines.csv; docs/accuracy.md works three examples.
+    `highest`: the highest level that it may have here; `minus`: points off its utility.
     """
-    cdef double t = read_ms(weights_read + j.cache_read * cache_share / p.cache_efficiency, r, speed_class, m.is_moe)
-    cdef double work = j.n_seq * m.active * 1e-9 * r.flop_ms + j.attention * cache_share * r.attention_ms
-    t = sqrt(t * t + work * work) if r.overlaps else t + work
-    t = t + m.n_layers * r.layer_ms * j.factor + p.fixed_ms
-    return high(t, roofline_ms(weights_read, r))
+    cdef const Policy* p = j.p
+    c.loss = q.loss * j.loss_factor
+    c.level = min(highest, fit_level(c.mode, c.utilization, 1000.0 / c.token_ms, c.loss, j.known, p))
+    if not best.fits or c.level >= best.level:
+        c.utility = utility(c, p) - minus
+        if better(c, best):
+            best[0] = c[0]
+    return c.loss > p.heavy_loss or (c.utilization <= comfortable(c.mode, p) and 1000.0 >= c.token_ms * p.fast_enough_tps)

@@ -34,6 +34,6 @@ cdef inline Rate a_rate(double bandwidth, double eta, double roofline_cap=0.95) 
     memset(&r, 0, sizeof(Rate))
     r.bandwidth = bandwidth
     r.eta[0][0] = r.eta[0][1] = eta
-    r.byte_ms[0][0] = r.byte_ms[0][1] = 1.0 / (eta * bandwidth * 1e6)
+    r.byte_ms[0][0] = r.byte_ms[1][0] = 1.0 / (eta * bandwidth * 1e6)
     r.floor_ms = 1.0 / (roofline_cap * bandwidth * 1e6)
     return r

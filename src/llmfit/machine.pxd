@@ -18,7 +18,7 @@ cdef struct Rate:
     int overlaps            # it computes while it reads (a CPU): the two times add as squares
     double bandwidth        # GB/s
     double eta[MAX_SPEED_CLASSES][2]    # share of the bandwidth reached, by speed class and [dense, MoE]
-    double byte_ms[MAX_SPEED_CLASSES][2]    # ms a byte of weights read: 1 / (eta BW)
+    double byte_ms[2][MAX_SPEED_CLASSES]    # ms a byte of weights read, by [dense, MoE] and speed class: 1 / (eta BW)
     double floor_ms         # the least, ms a byte: 1 / (cap BW)
     double layer_ms         # fixed time a layer, at a_layer = 1
     double flop_ms          # time a parameter used: k_c x 2 / TFLOPS, ms per 1e9 parameters

@@ -76,7 +76,9 @@ cdef inline double kv_bytes(const Model* m, double context, double n_seq, double
 
 cdef inline double cache_bytes(const Model* m, double context, double n_seq, double element_bytes, double ubatch) noexcept nogil:
     """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each; the state is per sequence."""
-    return kv_bytes(m, context, n_seq, element_bytes, element_bytes, ubatch) + m.state_bytes * n_seq
+    return element_bytes * (
+        pad256(context * n_seq) * m.cache_full + window_cells(m, context, n_seq, ubatch) * m.cache_window
+    ) + m.state_bytes * n_seq
 
 
 cdef inline double cache_read_bytes(const Model* m, double tokens, double element_bytes) noexcept nogil:

@@ -12,37 +12,42 @@ cdef enum:  # layout: how its tensors are cut, bits; the order of pack.LAYOUT_FL
     EXPERTS_MXFP4 = 32
 
 cdef struct Model:
-    # facts, as packed
-    double params           # parameters of the text decoder
-    double active           # parameters used per token (= params when dense)
-    int n_layers, hidden, vocab, n_heads, n_kv_heads, head_dim, v_head_dim, full_kv_heads, full_head_dim
-    int moe_intermediate, n_experts, n_experts_active, n_dense_layers
-    int window              # sliding window, tokens
-    int n_full, n_window    # layers with a cache of their own: growing; bounded by the window
-    int kv_lora_rank, rope_head_dim
-    int n_linear, linear_kind, ssm_inner, ssm_state, ssm_groups, ssm_conv
+    # What every estimate reads stands first, so that an analysis walks over half of the struct.
+    int format, own_quant   # own_quant: the form its repository holds, an index of the quantizations; -1: GGUF of any
     int context             # native window, tokens; 0: not known
-    int attention, format, tied, is_moe, gemma, kv_unknown
-    int own_quant           # the form its repository holds, as an index of the quantizations; -1: GGUF of any
+    int window              # sliding window, tokens
+    int attention, kv_unknown, is_moe, n_layers, n_experts, n_experts_active
     int gguf                # forms for llama.cpp: 0 none, 1 the ladder, 2 the experts stay MXFP4
     int mlx                 # bit 0: may be converted to the MLX ladder; bit 1 + i: a copy of its step i is known
-    int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
-    int attention_layers, window_layers     # layers with attention weights: growing; windowed
-    unsigned long long tp_sizes     # bit n set: tensor parallel over n devices works (n < 64)
-    double file_bytes, disk_bytes   # weights of the own form as measured, and the files with them; 0: by rule
-    # derived once, by complete()
+    double active           # parameters used per token (= params when dense)
+    # derived once, by complete() and columns.load_model()
     double cache_full       # cache elements (K and V) a token, over all growing layers
     double cache_window     # cache elements a token, over all window layers
-    double cache_full_v, cache_window_v     # those of them that are values, not keys
     double state_bytes      # recurrent state of one sequence
+    double compute          # the compute buffer, thousandths of a GiB (memory.pxd)
+    double cpu_compute      # what of it becomes resident in RAM where the CPU does all
     double attention_full, attention_window     # attention work of one token, FLOP per token in the cache
     double layer_factor     # a_layer of the decode formula (speed.pxd)
     double read_share       # of all weights, read for one token of one sequence (speed.pxd)
     double loss_factor      # how much more than an 8 B model it loses to a quantization (quant.pxd)
-    double embedding_params     # vocab x hidden
-    double prompt_params        # active parameters that work on every prompt token: no embedding, no output
     double expert_params        # routed experts, all of them
     double active_expert_params # routed experts used per token
+    unsigned long long tp_sizes # bit n set: tensor parallel over n devices works (n < 64)
+    int cache_parts         # over how many devices tensor parallel can divide the cache
+    # The rest is for loading and for rows that are written.
+    int hidden, vocab, n_heads, n_kv_heads, head_dim, v_head_dim, full_kv_heads, full_head_dim
+    int moe_intermediate, n_dense_layers
+    int n_full, n_window    # layers with a cache of their own: growing; bounded by the window
+    int kv_lora_rank, rope_head_dim
+    int n_linear, linear_kind, ssm_inner, ssm_state, ssm_groups, ssm_conv
+    int tied, gemma
+    int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
+    int attention_layers, window_layers     # layers with attention weights: growing; windowed
+    double file_bytes, disk_bytes   # weights of the own form as measured, and the files with them; 0: by rule
+    double params           # parameters of the text decoder
+    double cache_full_v, cache_window_v     # cache elements that are values, not keys
+    double embedding_params     # vocab x hidden
+    double prompt_params        # active parameters that work on every prompt token: no embedding, no output
 
 
 cdef inline int known_shape(const Model* m) noexcept nogil:
@@ -114,8 +119,10 @@ cdef inline Model complete(Model m) noexcept nogil:
     m.cache_window = 0
     m.cache_full_v = 0
     m.cache_window_v = 0
+    m.cache_parts = m.n_kv_heads if m.n_kv_heads else 1
     if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
         m.cache_full = <double>m.n_full * (m.kv_lora_rank + m.rope_head_dim)
+        m.cache_parts = 1
     elif m.attention == ENCODER or m.attention == ENCODER_DECODER or m.attention == SSM:
         m.cache_full = 0
     elif m.kv_unknown:

@@ -99,7 +99,7 @@ cdef inline void put_note(
         elif field == FIELD_DEVICES:
             put_int(b, e.best.devices)
         elif field == FIELD_OFFLOADED:
-            put_fixed(b, <long long>up(e.offloaded / 100.0), 1)
+            put_fixed(b, <long long>up((e.best.total - e.best.required) / 100.0), 1)
         elif field == FIELD_MISSING:
             put_fixed(b, <long long>up(missing / 100.0), 1)
         elif field == FIELD_NEWER:

@@ -5,7 +5,8 @@ from llmfit.arith cimport low
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate, Settings, job_of
 from llmfit.evidence cimport rate_of
-from llmfit.fit cimport Candidate, Job, decode_ms
+from llmfit.fit cimport Candidate
+from llmfit.job cimport Job, decode_ms
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport bytes_of
 from llmfit.model cimport Model
@@ -67,7 +68,7 @@ cdef inline Parts parts_of(
 ) noexcept nogil:
     """The parts of e.best.token_ms; `weights`: of the file, thousandths of a GiB. All 0 where the model cannot run."""
     cdef Parts t
-    cdef Job j = job_of(m, e.context, s, p)
+    cdef Job j = job_of(h, m, NULL, s, e.context, p)
     cdef const Candidate* c = &e.best
     cdef const Rate* r = rate_of(h, c)
     cdef double bytes = bytes_of(weights) * j.read_share, left, experts

@@ -1,103 +1,116 @@
 # The ways a model can lie wholly on accelerators. All memory in thousandths of a GiB.
+# Each tries the forms of a model from the best that fits down to the first that is fast enough.
 from llmfit.arith cimport high, up
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, decode_ms, judge
-from llmfit.machine cimport Machine, Rate
+from llmfit.fit cimport Candidate, offer, placed
+from llmfit.job cimport Forms, Job, Toll, step_ms, toll_of
+from llmfit.machine cimport MAX_DEVICES, Machine, Rate
 from llmfit.memory cimport bytes_of
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 
 
-cdef inline void on_one_gpu(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int runtime, int kind, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void on_one_gpu(const Job* j, const Forms* f, int runtime, int kind, Candidate* best) noexcept nogil:
     """The whole model on the freest device of one kind."""
-    cdef const Rate* r = &h.gpu[runtime][kind]
-    c.fits = 0
-    c.weights = weights
-    c.total = weights + j.cache + j.compute + r.context
-    c.required = c.total
-    c.available = h.capacity[h.first[kind]]
-    c.utilization = c.total / high(c.available, 1.0)
-    if c.utilization > r.max_utilization:
-        return
-    c.mode = GPU
-    c.runtime = runtime
-    c.quant = quant
-    c.kind = kind
-    c.devices = 1
-    c.on_gpu = 1.0
-    c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share, 1.0, q.speed_class, p)
-    judge(c, j, q.loss, p)
+    cdef const Model* m = j.m
+    cdef const Rate* r = &j.h.gpu[runtime][kind]
+    cdef const Quant* q
+    cdef double available = j.h.capacity[j.h.first[kind]]
+    cdef double beside = j.cache + j.compute + r.context
+    cdef double room = available * r.max_utilization - beside, minus = 0
+    cdef Toll toll = toll_of(m, j, r, 1.0, j.p)
+    cdef Candidate c = placed(GPU, runtime, kind, 1, 1.0, available)
+    cdef int i
+    for i in range(f.n):
+        if f.sizes[i] > room:
+            continue
+        q = &j.quants[f.quant[i]]
+        c.quant = f.quant[i]
+        c.weights = f.sizes[i]
+        c.total = c.weights + beside
+        c.required = c.total
+        c.utilization = c.total / high(available, 1.0)
+        c.token_ms = step_ms(r, &toll, bytes_of(c.weights) * j.read_share, q.speed_class, j.p)
+        if runtime == MLX and m.own_quant != c.quant:  # it must be converted first, unless a copy is known
+            minus = 0 if (m.mlx >> (f.step + i + 1)) & 1 else j.p.no_gguf_penalty
+        if offer(&c, j, q, PERFECT, minus, best):
+            return
 
 
-cdef inline void over_layers(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void over_layers(const Job* j, const Forms* f, Candidate* best) noexcept nogil:
     """llama.cpp over all GPUs: whole layers on each, in proportion to what is free; one after another for a token."""
-    cdef double room = 0, ms = 0, share, need = weights + j.cache, weights_read, own
-    cdef int i, n = 0
+    cdef const Machine* h = j.h
+    cdef const Model* m = j.m
+    cdef const Rate* rates[MAX_DEVICES]
+    cdef double own[MAX_DEVICES]
+    cdef Toll tolls[MAX_DEVICES]
+    cdef const Quant* q
     cdef const Rate* r
-    c.fits = 0
+    cdef double room = 0, beside = 0, each, need, read, ms
+    cdef Candidate c
+    cdef int i, k, n = 0
     for i in range(h.n_devices):
-        own = h.capacity[i] - j.compute - h.gpu[LLAMACPP][h.kind[i]].context
-        if own > 0 and h.gpu[LLAMACPP][h.kind[i]].runs:
-            room = room + own
+        r = &h.gpu[LLAMACPP][h.kind[i]]
+        each = h.capacity[i] - j.compute - r.context
+        if each > 0 and r.runs:
+            rates[n], own[n] = r, each
+            room = room + each
+            beside = beside + j.compute + r.context
             n = n + 1
     if n < 2 or m.n_layers < n:
         return
-    # a layer cannot be cut: leave half a layer of room on each device
-    if need * (1.0 + 0.5 * n / m.n_layers) + n > room:
-        return
-    weights_read = bytes_of(weights) * j.read_share
-    c.total = need
-    for i in range(h.n_devices):
-        r = &h.gpu[LLAMACPP][h.kind[i]]
-        own = h.capacity[i] - j.compute - r.context
-        if own <= 0 or not r.runs:
+    for k in range(n):
+        tolls[k] = toll_of(m, j, rates[k], 1.0, j.p)
+    c = placed(GPU, LLAMACPP, 0, n, 1.0, h.gpu_total)
+    for i in range(f.n):
+        need = f.sizes[i] + j.cache
+        # a layer cannot be cut: leave half a layer of room on each device
+        if need * (1.0 + 0.5 * n / m.n_layers) + n > room:
             continue
-        share = own / room
-        c.total = c.total + j.compute + r.context
-        ms = ms + share * (decode_ms(m, j, r, weights_read, 1.0, q.speed_class, p) - p.fixed_ms)
-    c.weights = weights
-    c.required = c.total
-    c.available = h.gpu_total
-    c.utilization = c.total / h.gpu_total
-    c.mode = GPU
-    c.runtime = LLAMACPP
-    c.quant = quant
-    c.kind = 0
-    c.devices = n
-    c.on_gpu = 1.0
-    c.token_ms = ms + p.fixed_ms + 0.05 * (n - 1)
-    judge(c, j, q.loss, p)
+        q = &j.quants[f.quant[i]]
+        c.quant = f.quant[i]
+        c.weights = f.sizes[i]
+        c.total = need + beside
+        c.required = c.total
+        c.utilization = c.total / h.gpu_total
+        read = bytes_of(c.weights) * j.read_share
+        ms = 0
+        for k in range(n):
+            ms = ms + own[k] / room * (step_ms(rates[k], &tolls[k], read, q.speed_class, j.p) - j.p.fixed_ms)
+        c.token_ms = ms + j.p.fixed_ms + 0.05 * (n - 1)
+        if offer(&c, j, q, PERFECT, 0, best):
+            return
 
 
-cdef inline void tensor_parallel(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, int kind, int n, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void tensor_parallel(const Job* j, const Forms* f, int kind, int n, Candidate* best) noexcept nogil:
     """vLLM over `n` equal devices: weights and cache divided, buffers repeated; the cache of MLA is not divided."""
+    cdef const Machine* h = j.h
+    cdef const Model* m = j.m
     cdef const Rate* r = &h.gpu[VLLM][kind]
-    cdef int heads = 1 if (m.attention == MLA or m.attention == HYBRID_LINEAR_MLA) else (m.n_kv_heads if m.n_kv_heads else 1)
-    cdef double cut = n if heads >= n else heads
-    cdef double each
-    c.fits = 0
+    cdef const Quant* q
+    cdef double cut = n if m.cache_parts >= n else m.cache_parts
+    cdef double beside, available
+    cdef Toll toll
+    cdef Candidate c
+    cdef int i
     if n > h.count[kind] or not (m.tp_sizes >> n) & 1:
         return
-    each = up(weights / n) + up(j.cache / cut) + j.compute + r.context
-    c.weights = up(weights / n) * n
-    c.available = h.capacity[h.first[kind] + n - 1] * n
-    c.total = each * n
-    c.required = c.total
-    c.utilization = c.total / high(c.available, 1.0)
-    if c.utilization > r.max_utilization:
-        return
-    c.mode = TENSOR_PARALLEL
-    c.runtime = VLLM
-    c.quant = quant
-    c.kind = kind
-    c.devices = n
-    c.on_gpu = 1.0
-    c.token_ms = decode_ms(m, j, r, bytes_of(weights) * j.read_share / n, 1.0 / cut, q.speed_class, p) + m.n_layers * r.tp_layer_ms
-    judge(c, j, q.loss, p)
+    available = h.capacity[h.first[kind] + n - 1] * n
+    beside = up(j.cache / cut) + j.compute + r.context
+    toll = toll_of(m, j, r, 1.0 / cut, j.p)
+    c = placed(TENSOR_PARALLEL, VLLM, kind, n, 1.0, available)
+    for i in range(f.n):
+        c.total = (up(<double>f.sizes[i] / n) + beside) * n
+        c.utilization = c.total / high(available, 1.0)
+        if c.utilization > r.max_utilization:
+            continue
+        q = &j.quants[f.quant[i]]
+        c.quant = f.quant[i]
+        c.weights = up(<double>f.sizes[i] / n) * n
+        c.required = c.total
+        c.token_ms = m.n_layers * r.tp_layer_ms + step_ms(
+            r, &toll, bytes_of(f.sizes[i]) * j.read_share / n, q.speed_class, j.p
+        )
+        if offer(&c, j, q, PERFECT, 0, best):
+            return

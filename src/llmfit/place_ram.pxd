@@ -1,7 +1,9 @@
 # The ways that need system RAM: all of it on the CPU, or what a GPU cannot hold. All memory in thousandths of a GiB.
+# Each tries the forms of a model from the best that fits down to the first that is fast enough.
 from llmfit.arith cimport down, high, low
 from llmfit.codes cimport *
-from llmfit.fit cimport Candidate, Job, decode_ms, judge
+from llmfit.fit cimport Candidate, offer, placed
+from llmfit.job cimport Forms, Job, Toll, step_ms, toll_of
 from llmfit.machine cimport Machine, Rate
 from llmfit.memory cimport bytes_of, expert_bytes, milli_up
 from llmfit.model cimport Model
@@ -10,90 +12,92 @@ from llmfit.quant cimport Quant
 from llmfit.speed cimport read_ms
 
 
-cdef inline void on_cpu(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void on_cpu(const Job* j, const Forms* f, Candidate* best) noexcept nogil:
     """The whole model in system RAM, run by the CPU."""
-    c.weights = weights
-    c.total = weights + j.cache + j.cpu_compute + h.cpu.context
-    c.required = c.total
-    c.available = h.ram
-    c.utilization = c.total / high(h.ram, 1.0)
-    c.fits = 0
-    if c.utilization > 1.0:
-        return
-    c.mode = CPU_ONLY
-    c.runtime = LLAMACPP
-    c.quant = quant
-    c.kind = 0
-    c.devices = 0
-    c.on_gpu = 0.0
-    c.token_ms = decode_ms(m, j, &h.cpu, bytes_of(weights) * j.read_share, 1.0, q.speed_class, p)
-    judge(c, j, q.loss, p)
-    if h.unified:  # the GPU's share of one memory is what the system leaves to a model
-        c.level = MARGINAL
+    cdef const Machine* h = j.h
+    cdef const Model* m = j.m
+    cdef const Quant* q
+    cdef double available = high(h.ram, 1.0), beside = j.cache + j.cpu_compute + h.cpu.context
+    cdef Toll toll = toll_of(m, j, &h.cpu, 1.0, j.p)
+    cdef Candidate c = placed(CPU_ONLY, LLAMACPP, 0, 0, 0.0, h.ram)
+    cdef int i
+    for i in range(f.n):
+        c.total = f.sizes[i] + beside
+        if c.total > available:
+            continue
+        q = &j.quants[f.quant[i]]
+        c.quant = f.quant[i]
+        c.weights = f.sizes[i]
+        c.required = c.total
+        c.utilization = c.total / available
+        c.token_ms = step_ms(&h.cpu, &toll, bytes_of(c.weights) * j.read_share, q.speed_class, j.p)
+        # the GPU's share of one memory is what the system leaves to a model
+        if offer(&c, j, q, MARGINAL if h.unified else PERFECT, 0, best):
+            return
 
 
-cdef inline void experts_in_ram(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void experts_in_ram(const Job* j, const Forms* f, Candidate* best) noexcept nogil:
     """A mixture of experts with attention, cache and as many experts as fit on the freest GPU, the rest in RAM."""
+    cdef const Machine* h = j.h
+    cdef const Model* m = j.m
     cdef const Rate* r = &h.gpu[LLAMACPP][h.largest_kind]
-    cdef double experts = low(milli_up(expert_bytes(m, q)), weights - 1)
-    cdef double base = weights - experts + j.cache + j.compute + r.context
-    cdef double room = h.largest * p.comfortable_utilization - base
-    cdef double kept, active, expert_active
-    c.fits = 0
-    if room < 0 or m.active_expert_params <= 0:
+    cdef const Quant* q
+    cdef double beside = j.cache + j.compute + r.context, most = h.largest * j.p.comfortable_utilization
+    cdef double experts, base, kept, active, expert_active
+    cdef Toll toll = toll_of(m, j, r, 1.0, j.p)
+    cdef Candidate c = placed(MOE_OFFLOAD, LLAMACPP, h.largest_kind, 1, 0.0, h.largest)
+    cdef int i
+    if m.active_expert_params <= 0:
         return
-    kept = down(low(experts, room))
-    c.total = base + experts
-    c.required = base + kept
-    c.available = h.largest
-    c.utilization = high(c.required / h.largest, (experts - kept) / high(h.ram, 1.0))
-    if c.utilization > 1.0 or kept >= experts:
-        return
-    c.weights = weights
-    c.mode = MOE_OFFLOAD
-    c.runtime = LLAMACPP
-    c.quant = quant
-    c.kind = h.largest_kind
-    c.devices = 1
-    c.on_gpu = kept / experts
-    active = bytes_of(weights) * j.read_share
-    expert_active = low(m.expert_params * j.expert_share * q.expert_bits / 8.0, 0.95 * active)
-    c.token_ms = decode_ms(m, j, r, active - expert_active * (1.0 - c.on_gpu), 1.0, q.speed_class, p)
-    c.token_ms = c.token_ms + read_ms(expert_active * (1.0 - c.on_gpu), &h.cpu, q.speed_class, 1)
-    c.token_ms = c.token_ms + (1.0 - c.on_gpu) * j.n_seq * m.active_expert_params * 1e-9 * h.cpu.flop_ms
-    judge(c, j, q.loss, p)
+    for i in range(f.n):
+        q = &j.quants[f.quant[i]]
+        c.weights = f.sizes[i]
+        experts = low(milli_up(expert_bytes(m, q)), c.weights - 1)
+        base = c.weights - experts + beside
+        kept = down(low(experts, high(most - base, 0)))
+        if base > most or kept >= experts or experts - kept > high(h.ram, 1.0):
+            continue
+        c.quant = f.quant[i]
+        c.total = base + experts
+        c.required = base + kept
+        c.utilization = high(c.required / h.largest, (experts - kept) / high(h.ram, 1.0))
+        c.on_gpu = kept / experts
+        active = bytes_of(c.weights) * j.read_share
+        expert_active = low(m.expert_params * j.expert_share * q.expert_bits / 8.0, 0.95 * active)
+        c.token_ms = step_ms(r, &toll, active - expert_active * (1.0 - c.on_gpu), q.speed_class, j.p)
+        c.token_ms = c.token_ms + read_ms(expert_active * (1.0 - c.on_gpu), &h.cpu, q.speed_class, 1)
+        c.token_ms = c.token_ms + (1.0 - c.on_gpu) * j.n_seq * m.active_expert_params * 1e-9 * h.cpu.flop_ms
+        if offer(&c, j, q, PERFECT, 0, best):
+            return
 
 
-cdef inline void layers_in_ram(
-    const Machine* h, const Model* m, const Job* j, double weights, const Quant* q, int quant, const Policy* p, Candidate* c
-) noexcept nogil:
+cdef inline void layers_in_ram(const Job* j, const Forms* f, Candidate* best) noexcept nogil:
     """As many layers (with their cache) as fit on the freest GPU, the rest in RAM, run by the CPU."""
+    cdef const Machine* h = j.h
+    cdef const Model* m = j.m
     cdef const Rate* r = &h.gpu[LLAMACPP][h.largest_kind]
-    cdef double base = j.compute + r.context
-    cdef double need = weights + j.cache
-    cdef double kept = down(low(need, h.largest * p.comfortable_utilization - base))
-    cdef double active
-    c.fits = 0
-    if kept < 0.1 * need or m.n_layers == 0:
+    cdef const Quant* q
+    cdef double beside = j.compute + r.context, ram = high(h.ram, 1.0)
+    cdef double room = h.largest * j.p.comfortable_utilization - beside
+    cdef double kept = down(high(room, 0)), need, active
+    cdef Toll toll = toll_of(m, j, r, 1.0, j.p), cpu_toll = toll_of(m, j, &h.cpu, 1.0, j.p)
+    cdef Candidate c = placed(CPU_OFFLOAD, LLAMACPP, h.largest_kind, 1, 0.0, h.largest)
+    cdef int i
+    if m.n_layers == 0:
         return
-    c.total = need + base
-    c.required = kept + base
-    c.available = h.largest
-    c.utilization = high(c.required / h.largest, (need - kept) / high(h.ram, 1.0))
-    if c.utilization > 1.0 or kept >= need:
-        return
-    c.weights = weights
-    c.mode = CPU_OFFLOAD
-    c.runtime = LLAMACPP
-    c.quant = quant
-    c.kind = h.largest_kind
-    c.devices = 1
-    c.on_gpu = kept / need
-    active = bytes_of(weights) * j.read_share
-    c.token_ms = c.on_gpu * decode_ms(m, j, r, active, 1.0, q.speed_class, p)
-    c.token_ms = c.token_ms + (1.0 - c.on_gpu) * decode_ms(m, j, &h.cpu, active, 1.0, q.speed_class, p)
-    judge(c, j, q.loss, p)
+    for i in range(f.n):
+        need = f.sizes[i] + j.cache
+        if kept >= need or kept < 0.1 * need or need - kept > ram:
+            continue
+        q = &j.quants[f.quant[i]]
+        c.quant = f.quant[i]
+        c.weights = f.sizes[i]
+        c.total = need + beside
+        c.required = kept + beside
+        c.utilization = high(c.required / h.largest, (need - kept) / ram)
+        c.on_gpu = kept / need
+        active = bytes_of(c.weights) * j.read_share
+        c.token_ms = c.on_gpu * step_ms(r, &toll, active, q.speed_class, j.p)
+        c.token_ms = c.token_ms + (1.0 - c.on_gpu) * step_ms(&h.cpu, &cpu_toll, active, q.speed_class, j.p)
+        if offer(&c, j, q, PERFECT, 0, best):
+            return

@@ -11,16 +11,16 @@ from llmfit.parts cimport Parts, parts_of
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant
 from llmfit.score cimport Row
-from llmfit.verdict cimport Verdict, tenths
+from llmfit.verdict cimport Components, Verdict, tenths
 
 
-cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noexcept nogil:
+cdef inline void put_devices(Buffer* b, const Estimate* e, const Detail* d, const Machine* h) noexcept nogil:
     """What each GPU holds, in the order of `gpus`; the parts add up to the memory required on GPUs."""
     cdef int i, first = h.first[e.best.kind]
     cdef double room = 0, before = 0, sum = 0, each, repeated
     cdef long long part
     if e.best.mode == GPU and e.best.devices > 1:
-        each = (e.compute + e.overhead) / e.best.devices if e.best.fits else 0
+        each = (d.compute + d.overhead) / e.best.devices if e.best.fits else 0
         for i in range(h.n_devices):
             room = room + high(h.capacity[i] - each, 0)
     for i in range(h.n_devices):
@@ -31,8 +31,8 @@ cdef inline void put_devices(Buffer* b, const Estimate* e, const Machine* h) noe
         elif e.best.mode == GPU and e.best.devices > 1:
             repeated = each if h.capacity[i] > each else 0
             sum = sum + high(h.capacity[i] - each, 0)
-            part = <long long>(down((e.best.weights + e.cache) * sum / high(room, 1)) - before + repeated)
-            before = down((e.best.weights + e.cache) * sum / high(room, 1))
+            part = <long long>(down((e.best.weights + d.cache) * sum / high(room, 1)) - before + repeated)
+            before = down((e.best.weights + d.cache) * sum / high(room, 1))
         elif e.best.mode != CPU_ONLY and i == first:
             part = <long long>e.best.required
         if i:
@@ -160,7 +160,7 @@ cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
 
 cdef inline void put_row(
     Buffer* b, const Wire* w, const RowText* t, const Row* r, const Model* m, const Estimate* e, const Verdict* v,
-    const Machine* h, const Quant* q, const Settings* s, const Policy* p
+    const Components* points, const Machine* h, const Quant* q, const Settings* s, const Policy* p
 ) noexcept nogil:
     """The whole row, into a buffer with row_room() to spare."""
     cdef double tps = e.tps
@@ -186,13 +186,13 @@ cdef inline void put_row(
     put(b, b',"score":', 9)
     put_fixed(b, v.score, 1)
     put(b, b',"score_components":{"quality":', 31)
-    put_fixed(b, v.quality, 1)
+    put_fixed(b, tenths(points.quality), 1)
     put(b, b',"speed":', 9)
-    put_fixed(b, v.speed, 1)
+    put_fixed(b, tenths(points.speed), 1)
     put(b, b',"fit":', 7)
-    put_fixed(b, v.fit, 1)
+    put_fixed(b, tenths(points.fit), 1)
     put(b, b',"context":', 11)
-    put_fixed(b, v.context, 1)
+    put_fixed(b, tenths(points.context), 1)
     put(b, b'},"estimated_tps":', 18)
     put_fixed(b, tps_hundredths(e), 2)
     put(b, b',"estimated_tps_range":[', 24)
@@ -239,9 +239,9 @@ cdef inline void put_row(
     put(b, b',"memory_available_gb":', 23)
     put_fixed(b, <long long>e.best.available, 3)
     put(b, b',"moe_offloaded_gb":', 20)
-    put_optional(b, e.best.mode == MOE_OFFLOAD, <long long>e.offloaded, 3)
+    put_optional(b, e.best.mode == MOE_OFFLOAD, <long long>(e.best.total - e.best.required), 3)
     put(b, b',"ram_offloaded_gb":', 20)
-    put_optional(b, e.best.mode == CPU_OFFLOAD, <long long>e.offloaded, 3)
+    put_optional(b, e.best.mode == CPU_OFFLOAD, <long long>(e.best.total - e.best.required), 3)
     put(b, b',"total_memory_gb":', 19)
     put_fixed(b, <long long>e.best.total, 3)
     put(b, b',"utilization_pct":', 19)
@@ -251,13 +251,13 @@ cdef inline void put_row(
     put(b, b',"memory_breakdown_gb":{"weights":', 34)
     put_fixed(b, <long long>e.best.weights, 3)
     put(b, b',"kv_cache":', 12)
-    put_fixed(b, <long long>e.cache, 3)
+    put_fixed(b, <long long>d.cache, 3)
     put(b, b',"compute_buffer":', 18)
-    put_fixed(b, <long long>e.compute, 3)
+    put_fixed(b, <long long>d.compute, 3)
     put(b, b',"overhead":', 12)
-    put_fixed(b, <long long>e.overhead, 3)
+    put_fixed(b, <long long>d.overhead, 3)
     put(b, b'},"per_device_gb":[', 19)
-    put_devices(b, e, h)
+    put_devices(b, e, &d, h)
     put(b, b'],"notes":[', 11)
     put_notes(b, w, t, r, v.use_case, m, e, h, p)
     if t.installed:

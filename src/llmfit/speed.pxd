@@ -32,7 +32,7 @@ cdef inline double attention_gflop(const Model* m, double tokens) noexcept nogil
 
 cdef inline double read_ms(double bytes, const Rate* r, int speed_class, int is_moe) noexcept nogil:
     """Milliseconds to read `bytes` of weights: bytes / (eta BW)."""
-    return bytes * r.byte_ms[speed_class][is_moe]
+    return bytes * r.byte_ms[is_moe][speed_class]
 
 
 cdef inline double roofline_ms(double bytes, const Rate* r) noexcept nogil:

@@ -1,4 +1,4 @@
-# What a row of the ranking says of one model: the four score components and the score, in tenths of a point.
+# What a row of the ranking says of one model: the four score components and the score.
 from llmfit.arith cimport down, high
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
@@ -6,10 +6,13 @@ from llmfit.fit cimport slowness, speed_score
 from llmfit.policy cimport Policy
 from llmfit.score cimport Row, UseCaseWeights, class_factor, context_score, demerits, soft_floor
 
+cdef struct Components:
+    double quality, speed, fit, context     # points, 0..100
+
 cdef struct Verdict:
-    int score, quality, speed, fit, context     # tenths of a point
-    int use_case            # it was scored for
-    int level
+    # What is kept of every row of a ranking.
+    short score             # tenths of a point
+    unsigned char level, use_case
 
 
 cdef inline int tenths(double points) noexcept nogil:
@@ -23,26 +26,27 @@ cdef inline double hurry(const UseCaseWeights* w, double tps, const Policy* p) n
     return p.slow_penalty * high(0, 1.0 - tps / w.reasonable_tps) - slowness(tps, p)
 
 
+cdef inline Components components(double quality, const Estimate* e, const UseCaseWeights* w, const Policy* p) noexcept nogil:
+    """The parts of a score; `quality` is the model's own at the use case, before any quantization."""
+    return Components(
+        high(quality - p.loss_weight * e.best.loss, 0.0), speed_score(e.tps, w.target_tps), e.fit,
+        context_score(e.usable, w.wanted_context)
+    )
+
+
 cdef inline Verdict verdict(
-    const Row* r, const Estimate* e, const UseCaseWeights* weights, int use_case, const Policy* p
+    const Row* r, double quality, const Estimate* e, const UseCaseWeights* weights, int use_case, const Policy* p
 ) noexcept nogil:
     """The score of a row: weighted components, less what is too slow and what an expert passes over."""
-    cdef Verdict v
     cdef const UseCaseWeights* w = &weights[use_case]
-    cdef double quality = high(r.quality[use_case] - p.loss_weight * e.best.loss, 0.0)
-    cdef double speed = speed_score(e.tps, w.target_tps)
-    cdef double context = context_score(e.usable, w.wanted_context)
+    cdef Components c = components(quality, e, w, p)
     cdef double score
-    v.use_case = use_case
-    v.level = e.best.level
-    v.quality = tenths(quality)
-    v.speed = tenths(speed)
-    v.fit = tenths(e.fit)
-    v.context = tenths(context)
+    cdef Verdict v
     if e.best.fits:
-        score = w.quality * quality + w.speed * speed + w.fit * e.fit + w.context * context
-        score = soft_floor(score - e.minus - hurry(w, e.tps, p) - demerits(r, e.best.runtime, p)) * class_factor(r, use_case, e.tps, p)
+        score = w.quality * c.quality + w.speed * c.speed + w.fit * c.fit + w.context * c.context
+        score = score - e.minus - hurry(w, e.tps, p) - demerits(r, e.best.runtime, p)
+        score = soft_floor(score) * class_factor(r, use_case, e.tps, p)
     else:
-        score = 0.1 * quality
-    v.score = tenths(score)
+        score = 0.1 * c.quality
+    v.score, v.level, v.use_case = tenths(score), e.best.level, use_case
     return v
