@@ -159,6 +159,8 @@ cdef struct Scored:
 
 
 cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
+    if w.level_alone:
+        return s.verdicts[i].level >= w.min_level
     cdef const Row* r = &s.c.rows[i]
     cdef const Estimate* e = &s.by_shape[r.shape]
     return matches(w, i, r, &s.verdicts[i], e, tps_hundredths(e) if w.min_tps > 0 else 0)
@@ -169,7 +171,8 @@ cdef inline Place place_of(const Scored* s, int i, int sort, int turned) noexcep
     cdef const Estimate* e = &s.by_shape[r.shape]
     cdef Place p
     p.key = sort_key(
-        sort, turned, r, &s.verdicts[i], e, tps_hundredths(e), utilization_tenths(e), s.c.label_order
+        sort, turned, r, &s.verdicts[i], e, tps_hundredths(e) if sort == BY_TPS else 0,
+        utilization_tenths(e) if sort == BY_MEM else 0, s.c.label_order
     )
     p.tie = tie_break(r, &s.verdicts[i])
     p.row = i
@@ -212,8 +215,7 @@ cdef class Ranking:
     cdef Verdict* verdicts
     cdef Scored scored
     cdef Buffer arena               # rows already encoded
-    cdef long long* row_at          # where in the arena; -1: not yet
-    cdef int* row_size
+    cdef size_t* row_at             # where in the arena, its size (an int) before it; 0: not yet
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
@@ -237,7 +239,6 @@ cdef class Ranking:
         free(self.verdicts)
         keep_spare(&self.arena)
         free(self.row_at)
-        free(self.row_size)
 
     def select(
         self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
@@ -251,7 +252,7 @@ cdef class Ranking:
         """
         cdef const Columns* c = self.scored.c
         cdef Match w
-        cdef int n = c.n_rows, i, kept = 0, total = 0
+        cdef int n = c.n_rows, i, k, kept = 0, total = 0
         cdef int most = n if limit is None else max(0, min(<object>n, offset + limit if limit else 0))
         cdef bint heap = most < n // 8
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
@@ -273,6 +274,11 @@ cdef class Ranking:
         w.min_params = min_params
         w.max_params = max_params
         w.released_after = released_after
+        w.level_alone = (
+            drop_foreign + capabilities + searches == 0 and first < 0 and only < 0 and self.use_case < 0
+            and providers is None and licenses is None and min_tps <= 0 and min_params <= 0 and released_after < 0
+            and max_mem_gb >= 1e300 and max_params >= 1e300
+        )
         if distinct:
             best = <int*>malloc((c.n_groups + 1) * sizeof(int))
         if places == NULL or (distinct and best == NULL):
@@ -282,11 +288,9 @@ cdef class Ranking:
         with nogil:
             if distinct:
                 representatives(&self.scored, &w, best)
-            for i in range(n):
-                if distinct:
-                    if best[c.rows[i].group] != i:
-                        continue
-                elif not passes(&self.scored, &w, i):
+            for k in range(c.n_groups if distinct else n):
+                i = best[k] if distinct else k
+                if i < 0 or not (distinct or passes(&self.scored, &w, i)):
                     continue
                 total += 1
                 p = place_of(&self.scored, i, sort, turned)
@@ -317,6 +321,7 @@ cdef class Ranking:
         cdef const char* last = tail
         cdef char between = comma[0]
         cdef char* to
+        cdef Text row
         if wanted == NULL:
             raise MemoryError
         try:
@@ -329,9 +334,9 @@ cdef class Ranking:
                 take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
             with nogil:
                 for k in range(n):
-                    if self.row_at[wanted[k]] < 0 and not self.encode_row(wanted[k]):
+                    if self.row_at[wanted[k]] == 0 and not self.encode_row(wanted[k]):
                         break
-                    size += self.row_size[wanted[k]]
+                    size += self.row(wanted[k]).size
             if self.arena.failed:
                 raise MemoryError
             if keys is not None:
@@ -343,7 +348,8 @@ cdef class Ranking:
                 for k in range(n):
                     if k:
                         to = copied(to, &between, 1)
-                    to = copied(to, self.arena.data + self.row_at[wanted[k]], self.row_size[wanted[k]])
+                    row = self.row(wanted[k])
+                    to = copied(to, row.data, row.size)
                 copied(to, last, tail_size)
             return page
         finally:
@@ -367,11 +373,11 @@ cdef class Ranking:
             put(&b, head, len(head))
             with nogil:
                 for k in range(n):
-                    if not reserve(&b, self.row_size[rows[k]] + 1 + tail_size):
+                    if not reserve(&b, self.row(rows[k]).size + 1 + tail_size):
                         break
                     if k:
                         put(&b, &between, 1)
-                    put_members(&b, self.arena.data + self.row_at[rows[k]], wanted, n_keys)
+                    put_members(&b, self.row(rows[k]).data, wanted, n_keys)
                 put(&b, last, tail_size)
             if b.failed:
                 raise MemoryError
@@ -381,15 +387,20 @@ cdef class Ranking:
             free(b.data)
 
     cdef int prepare(self) except -1:
-        cdef int i, n = self.scored.c.n_rows
         if self.row_at == NULL:
-            self.row_size = <int*>calloc(n + 1, sizeof(int))
-            self.row_at = <long long*>malloc((n + 1) * sizeof(long long))
-            if self.row_at == NULL or self.row_size == NULL:
+            self.row_at = <size_t*>calloc(self.scored.c.n_rows + 1, sizeof(size_t))
+            if self.row_at == NULL:
                 raise MemoryError
-            for i in range(n):
-                self.row_at[i] = -1
         return 0
+
+    cdef Text row(self, int i) noexcept nogil:
+        """A row that is in the arena."""
+        cdef Text t
+        cdef int size
+        t.data = self.arena.data + self.row_at[i]
+        memcpy(&size, t.data - sizeof(int), sizeof(int))
+        t.size = size
+        return t
 
     cdef int encode_row(self, int i) noexcept nogil:
         cdef const Columns* c = self.scored.c
@@ -398,7 +409,8 @@ cdef class Ranking:
         cdef int use_case = self.verdicts[i].use_case
         cdef Components s = components(c.quality[use_case * c.n_rows + i], e, &c.use_cases[use_case], &c.policy)
         cdef RowText t
-        cdef size_t start = self.arena.size
+        cdef size_t start = self.arena.size + sizeof(int)
+        cdef int size
         t.facts = piece(&c.facts, i)
         t.id = piece(&c.ids, i)
         t.gguf = piece(&c.gguf, i)
@@ -409,12 +421,14 @@ cdef class Ranking:
         t.notes = piece(&c.notes, i)
         t.of_file = c.of_file
         t.installed = r.installed
-        if not reserve(&self.arena, row_room(&t, self.scored.h)):
+        if not reserve(&self.arena, row_room(&t, self.scored.h) + sizeof(int)):
             return 0
+        self.arena.size = start
         put_row(
             &self.arena, &c.wire, &t, r, &c.models[r.shape], e, &self.verdicts[i], &s,
             self.scored.h, &c.quants[e.best.quant], &self.estimates.settings, &c.policy
         )
+        size = <int>(self.arena.size - start)
+        memcpy(self.arena.data + start - sizeof(int), &size, sizeof(int))
         self.row_at[i] = start
-        self.row_size[i] = <int>(self.arena.size - start)
         return 1

@@ -7,6 +7,7 @@ from llmfit.verdict cimport Verdict
 
 cdef struct Match:
     int min_level
+    int level_alone             # 1: nothing but the level is asked for
     int use_case                # rows that serve it; -1: all
     int drop_foreign            # 1: without the rows that the asked runtime cannot execute here
     int first                   # this row comes first; -1: none
