@@ -173,7 +173,8 @@ def show_catalog(body: bytes) -> None:
         table.add_row(
             escape(row.name), row.parameter_count, str(row.context_length), row.release_date, row.license, row.category
         )
-    table.caption = f"{answer.returned_models} of {answer.total_models} models"
+    more = "" if answer.returned_models == answer.total_models else " (--limit N for more)"
+    table.caption = f"{answer.returned_models} of {answer.total_models} models{more}"
     console().print(table)
 
 
