@@ -26,3 +26,15 @@ class WrongType(LlmfitError):
 
 class BadFile(LlmfitError):
     """A model file cannot be read: it is missing, broken, of an unknown kind or not of a language model."""
+
+
+class NotFound(LlmfitError):
+    """Something other than a model was asked for by a name that nothing has (HTTP 404)."""
+
+
+class Conflict(LlmfitError):
+    """What was asked for cannot be had while others hold it (HTTP 409): there is not enough memory left."""
+
+
+class Full(LlmfitError):
+    """There is no room to note more (HTTP 507)."""

@@ -7,6 +7,7 @@ turn one into another, and the estimator reads one. Unknown stays ``None``; noth
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 GIB = 1 << 30
 
@@ -52,3 +53,20 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[Device, ...] = ()
     observed_at: str = ""  # ISO 8601, UTC
     warnings: tuple[str, ...] = ()
+
+
+def taken(machine: Machine, ram: int, vram: tuple[int, ...]) -> Machine:
+    """The machine with less free memory: `ram` bytes and, in the order of ``devices``, those of `vram`.
+
+    A device that shares system RAM takes what it holds from there, and has no more free than there is RAM.
+    """
+    parts = [*vram, *(0 for _ in machine.devices[len(vram) :])]
+    shared = sum(part for part, device in zip(parts, machine.devices, strict=False) if device.unified)
+    left = max(machine.ram_available_bytes - ram - shared, 0)
+    devices = tuple(
+        replace(
+            device, free_bytes=min(max(device.free_bytes - part, 0), left if device.unified else device.free_bytes)
+        )
+        for device, part in zip(machine.devices, parts, strict=False)
+    )
+    return replace(machine, ram_available_bytes=left, devices=devices)

@@ -8,15 +8,19 @@ from typing import Any
 import msgspec
 
 from llmfit import __version__, params
+from llmfit import openapi_booking as booking
 from llmfit.params import Param
 from llmfit.shapes import Change, Envelope, Failure, HardwareAnswer, Health, SystemAnswer
 from llmfit.shapes_explain import Explanation
+from llmfit.shapes_place import Reservation, Reservations
 from llmfit.shapes_plan import Plan
 from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
 
 Json = dict[str, Any]
 JSON = "application/json"
-STRUCTS = (Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Change, Explanation, Failure)
+STRUCTS = (
+    Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Reservation, Reservations, Change, Explanation, Failure,
+)  # fmt: skip
 # path: (endpoint of the parameter table, or None; what answers; summary)
 GETS: dict[str, tuple[str | None, type, str]] = {
     "/api/v1/models": ("models", Envelope, "All models that pass the filters, best first"),
@@ -25,13 +29,15 @@ GETS: dict[str, tuple[str | None, type, str]] = {
     "/api/v1/compare": ("compare", Envelope, "Two to eight models side by side"),
     "/api/v1/system": ("system", SystemAnswer, "The machine, or what it would be"),
     "/api/v1/hardware": (None, HardwareAnswer, "The machines and accelerators that what-ifs know by name"),
+    "/api/v1/reservations": (None, Reservations, "What is reserved of this machine's memory, and what is left"),
     "/health": (None, Health, "Whether the server lives; never waits for scoring"),
     "/healthz": (None, Health, "The same"),
     "/readyz": (None, Health, "Whether the server is ready; 503 until then, and while it drains"),
 }
 FAILURES = {
     "400": "A value is not allowed, a body is not what it should be", "403": "The Host header names another site",
-    "404": "No such path, or no such model", "415": "The body is not said to be JSON", "503": "Not ready",
+    "404": "No such path, or nothing of that name", "409": "Not enough memory is left",
+    "415": "The body is not said to be JSON", "503": "Not ready", "507": "No room for another reservation",
 }  # fmt: skip
 
 
@@ -50,13 +56,17 @@ def document() -> Json:
             "summary": "Which open-weight LLMs fit a machine, how fast they run there, how good they are for the job.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": {
-            **{path: {"get": operation(path, *what)} for path, what in GETS.items()},
-            "/api/v1/events": {"get": events_operation()},
-            "/api/v1/plan": {"post": plan_operation()},
-        },
+        "paths": paths(),
         "components": {"schemas": schemas},
     }
+
+
+def paths() -> Json:
+    found: Json = {path: {"get": operation(path, *what)} for path, what in GETS.items()}
+    found |= {"/api/v1/events": {"get": events_operation()}, "/api/v1/plan": {"post": plan_operation()}}
+    for path, verbs in booking.operations(responses).items():
+        found[path] = found.get(path, {}) | verbs
+    return found
 
 
 def operation(path: str, endpoint: str | None, struct: type, summary: str) -> Json:
@@ -97,7 +107,7 @@ def plan_operation() -> Json:
     }
 
 
-def responses(struct: type, failures: tuple[str, ...], only: bool = False) -> Json:
+def responses(struct: type, failures: tuple[str, ...], only: bool = False, status: str = "200") -> Json:
     def content(name: str) -> Json:
         return {JSON: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
@@ -107,7 +117,7 @@ def responses(struct: type, failures: tuple[str, ...], only: bool = False) -> Js
     shown = content(struct.__name__)
     if struct is Envelope:
         shown |= {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}
-    return {"200": {"description": first_line(struct), "content": shown}, **found}
+    return {status: {"description": first_line(struct), "content": shown}, **found}
 
 
 def parameter(param: Param, endpoint: str) -> Json:

@@ -20,11 +20,11 @@ KERNEL_LAYERS = (
     "rows columns", "_catalog", "given", "_core _estimator _explain _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes sheet machine installed", "shapes_plan values", "tables records shapes_explain",
-    "checks evidence corrections", "pack_rows", "pack",
+    "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place values",
+    "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
     "_catalog _core _estimator _explain _rules _rules_ranking _stream", "catalog", "catalog_check hardware",
     "host params", "estimator trial explain empties", "files", "query", "planning encode",
-    "openapi options", "apidocs api", "server", "cli",
+    "openapi_booking", "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = (
     "sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "llmfit._stream", "dataclasses",

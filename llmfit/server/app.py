@@ -10,8 +10,10 @@ from llmfit.hardware.whatif import WhatIf
 from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.server import failures
+from llmfit.server.booking import Books
 from llmfit.server.hosts import HostCheck
 from llmfit.server.known import Known
+from llmfit.server.ledger import Ledger
 from llmfit.server.pages import Pages
 from llmfit.server.routes import Routes
 from llmfit.server.site import Site
@@ -32,8 +34,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_context: int | None = None
 
 
-def create_app(settings: Settings) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
-    """The application of one worker and its handlers; all that is slow happens here, before it accepts connections."""
+def create_app(settings: Settings, ledger: Ledger | None = None) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
+    """The application of one worker and its handlers; all that is slow happens here, before it accepts connections.
+
+    `ledger`: the reservations that it shares with other workers.
+    """
     app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None)  # type: ignore[type-arg]
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.ACCESS_LOG = False
@@ -44,7 +49,7 @@ def create_app(settings: Settings) -> tuple[Sanic, Routes]:  # type: ignore[type
     failures.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(None if settings.unix_socket else settings.host)
-    routes = Routes(Pages(engine), hosts)
+    routes = Routes(Pages(engine), hosts, Books(engine, ledger or Ledger()))
     for part in (routes, Known(engine.catalog, hosts), Site(hosts)):
         part.install(app)
     routes.pages.make(("top", "", None))

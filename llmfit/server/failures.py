@@ -9,11 +9,12 @@ from sanic.exceptions import SanicException
 from sanic.response import raw
 
 from llmfit.encode import encode
-from llmfit.errors import BadParam, LlmfitError, UnknownModel, WrongType
+from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, UnknownModel, WrongType
 from llmfit.shapes import Failure
 
 log = logging.getLogger("llmfit.server")
 JSON = "application/json"
+METHODS = ("GET", "HEAD", "POST", "DELETE")
 # What a client is told where Sanic's own words would be empty or show internals.
 TEXTS = {
     400: "bad request: this is not well-formed HTTP",
@@ -26,6 +27,9 @@ TEXTS = {
     500: "internal error",
     503: "not ready",
 }
+STATUSES: dict[type[LlmfitError], int] = {
+    BadParam: 400, UnknownModel: 404, NotFound: 404, Conflict: 409, WrongType: 415, Full: 507,
+}  # fmt: skip
 
 
 def failure(status: int, text: str, headers: dict[str, str] | None = None) -> HTTPResponse:
@@ -34,12 +38,8 @@ def failure(status: int, text: str, headers: dict[str, str] | None = None) -> HT
 
 
 def status_of(error: LlmfitError) -> int:
-    """400 for a bad value, 404 for an unknown model, 500 for what the client cannot mend."""
-    if isinstance(error, BadParam):
-        return 400
-    if isinstance(error, WrongType):
-        return 415
-    return 404 if isinstance(error, UnknownModel) else 500
+    """The status of an error; 500 for what the client cannot mend."""
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def install(app: Sanic) -> None:  # type: ignore[type-arg]
@@ -53,7 +53,8 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
             headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
             text = TEXTS.get(error.status_code, "bad request")
             if error.status_code == 405:
-                headers["Allow"] = "POST" if "POST" in headers.get("Allow", "") else "GET, HEAD"
+                given = headers.get("Allow", "")
+                headers["Allow"] = ", ".join(name for name in METHODS if name in given) or "GET, HEAD"
                 text = f"method not allowed: use {headers['Allow'].replace(', ', ' or ')}"
             return failure(error.status_code, text, headers)
         if isinstance(error, SanicException) and error.status_code == 503:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
@@ -13,18 +13,19 @@ from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.encode import encode, node
 from llmfit.machine import Machine
+from llmfit.server.booking import Books
 from llmfit.server.compress import encoders
 from llmfit.server.documents import DOCUMENTS, document_of
-from llmfit.server.events import Events, change_of
+from llmfit.server.events import Events
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.hosts import HostCheck
 from llmfit.server.negotiate import JSON, Form, form_of
 from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
 from llmfit.server.posts import object_of, planned
 from llmfit.server.ready import CHUNKED, Ready
-from llmfit.shapes import Change, Health
+from llmfit.shapes import Health
 
-PREFIX = "/api/v1/models/"
+PREFIX, RESERVATIONS = "/api/v1/models/", "/api/v1/reservations"
 LARGE = 1 << 18  # bytes
 STREAM = 1 << 24  # bytes of a long list, about
 Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
@@ -39,10 +40,11 @@ def without_stop_signals() -> None:
 class Routes:
     """The handlers of one worker."""
 
-    def __init__(self, pages: Pages, hosts: HostCheck) -> None:
+    def __init__(self, pages: Pages, hosts: HostCheck, books: Books) -> None:
         self.pages = pages
+        self.books = books
         self.hosts = hosts
-        self.events = Events(change_of(pages.engine))
+        self.events = Events(books.change)
         self.ready = False
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
@@ -64,6 +66,10 @@ class Routes:
         for path in DOCUMENTS:
             app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
+        app.add_route(self.reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
+        app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
+        app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
+        app.add_route(self.renew, RESERVATIONS + "/<id:str>/renew", methods=("POST",), name="renew")
 
     def health(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or Ready(self.healthy.headers, self.healthy.body)
@@ -98,12 +104,37 @@ class Routes:
         return self.answer(request, "compare")
 
     async def plan(self, request: Request) -> HTTPResponse:
+        return self.hosts.refuse(request) or await self.scored(planned, self.pages.engine, object_of(request))
+
+    async def reservations(self, request: Request) -> HTTPResponse:
+        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.books.listed()))
+
+    async def reserve(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(self.worker, planned, self.pages.engine, object_of(request))
-        return Ready(((b"content-length", b"%d" % len(body)), *bare_headers()), body)
+        body = object_of(request)
+        return await self.scored(lambda: encode(self.books.reserve(body)), status=201)
+
+    async def renew(self, request: Request, id: str) -> HTTPResponse:
+        refused = self.hosts.refuse(request)
+        if refused:
+            return refused
+        body = object_of(request)
+        return await self.scored(lambda: encode(self.books.renew(id, body)))
+
+    async def release(self, request: Request, id: str) -> HTTPResponse:
+        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.books.release(id)))
+
+    async def scored(self, make: Callable[..., bytes], *args: object, status: int = 200) -> HTTPResponse:
+        """What `make` gives in the thread that scores, sent and not kept."""
+        if self.books.changed():
+            await self.settle()
+        try:
+            body = await asyncio.get_running_loop().run_in_executor(self.worker, make, *args)
+        finally:
+            self.tell()
+        return Ready(((b"content-length", b"%d" % len(body)), *bare_headers()), body, status)
 
     def named(self, request: Request, name: str) -> Answer:
         return self.answer(request, "name")
@@ -117,10 +148,12 @@ class Routes:
         accept, encodings = headers.get("accept"), headers.get("accept-encoding")
         plain = endpoint == "system" or (accept is None and encodings is None)
         form = JSON if plain else form_of(accept, encodings)
-        page = self.pages.held(form.url(request.raw_url))
+        page = None if self.books.changed() else self.pages.held(form.url(request.raw_url))
         return sent(request, page) if page is not None else self.compute(request, endpoint, form)
 
     async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
+        if self.books.changed():
+            await self.settle()
         url, loop, machine = request.raw_url, asyncio.get_running_loop(), self.pages.engine.machine
         page = self.pages.held(form.plain().url(url))
         if page is None:
@@ -144,14 +177,15 @@ class Routes:
         answer = sent(request, page)
         return answer if isinstance(answer, HTTPResponse) else await answer
 
-    async def observe(self, machine: Machine) -> None:
-        """From now on answer for this state of the machine."""
+    async def settle(self, observed: Machine | None = None) -> None:
+        """From now on answer for the machine (as it was observed now) less what is reserved."""
+        await asyncio.get_running_loop().run_in_executor(self.worker, self.books.settle, observed)
+        self.tell()
 
-        def observed() -> Change:
-            self.pages.engine.observe(machine)
-            return change_of(self.pages.engine)
-
-        self.events.tell(await asyncio.get_running_loop().run_in_executor(self.worker, observed))
+    def tell(self) -> None:
+        """Tell the listeners if answers may have changed."""
+        if self.events.change is not self.books.change:
+            self.events.tell(self.books.change)
 
     async def stream(self, request: Request, rows: Rows, encoding: str | None) -> HTTPResponse | None:
         """Send rows while they are written: a piece is made when the one before it has gone out."""

@@ -25,6 +25,7 @@ from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
 from llmfit.server.app import Settings, create_app
 from llmfit.server.board import Board
+from llmfit.server.ledger import Ledger
 from llmfit.server.routes import Routes, without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 
@@ -46,7 +47,7 @@ def serve(settings: Settings) -> None:
     print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
     try:
         if settings.workers == 1:
-            work(settings, sock, Board(), observer=True)
+            work(settings, sock, Board(), Ledger(), observer=True)
         else:
             Workers(settings, sock).run()
     finally:
@@ -54,14 +55,14 @@ def serve(settings: Settings) -> None:
             remove_socket_file(settings.unix_socket)
 
 
-def work(settings: Settings, sock: socket.socket, board: Board, observer: bool) -> None:
+def work(settings: Settings, sock: socket.socket, board: Board, ledger: Ledger, observer: bool) -> None:
     """One worker, until it is told to stop. One of them observes the machine for all."""
     # A signal that comes before the event loop listens to signals ends the process cleanly too.
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_freed_memory()
-    app, routes = create_app(settings)
+    app, routes = create_app(settings, ledger)
     if observer and settings.observe:
         threading.Thread(target=observe, args=(settings, board), daemon=True, name="observer").start()
     uvloop.run(answer(app, routes, sock, board))
@@ -104,8 +105,8 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
     routes.ready = True
     while not told.is_set():
         machine = board.news()
-        if machine is not None:
-            await routes.observe(machine)
+        if machine is not None or routes.books.changed():
+            await routes.settle(machine)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
@@ -133,7 +134,7 @@ class Workers:
     def __init__(self, settings: Settings, sock: socket.socket) -> None:
         self.settings = settings
         self.sock = sock
-        self.board = Board()
+        self.board, self.ledger = Board(), Ledger()
         self.started: dict[int, tuple[float, bool]] = {}  # when, and whether it is the observer, by process id
         self.stopping = False
 
@@ -164,7 +165,7 @@ class Workers:
         status = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            work(self.settings, self.sock, self.board, observer)
+            work(self.settings, self.sock, self.board, self.ledger, observer)
             status = 0
         except SystemExit as error:
             status = int(error.code or 0)

@@ -107,6 +107,20 @@ def test_the_example_of_the_plan(server: Server, served: dict[str, Any]) -> None
     holds(served, post["responses"]["200"]["content"]["application/json"]["schema"], answer.json())
 
 
+def test_the_example_of_a_reservation(server: Server, served: dict[str, Any]) -> None:
+    import json
+
+    path = "/api/v1/reservations"
+    verbs = served["paths"][path]
+    assert set(verbs) == {"get", "post"} and set(served["paths"][path + "/{id}"]) == {"delete"}
+    content = verbs["post"]["requestBody"]["content"]["application/json"]
+    holds(served, content["schema"], content["example"])
+    answer = server.get(path, {"Content-Type": "application/json"}, "POST", json.dumps(content["example"]).encode())
+    assert answer.status == 201
+    holds(served, verbs["post"]["responses"]["201"]["content"]["application/json"]["schema"], answer.json())
+    assert server.get(f"{path}/{answer.json()['id']}", method="DELETE").status == 200
+
+
 def test_errors_are_as_the_schema_says(server: Server, served: dict[str, Any]) -> None:
     answer = server.get("/api/v1/models?sort=x")
     assert answer.status == 400
