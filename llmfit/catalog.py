@@ -220,6 +220,12 @@ def default() -> Catalog:
 
 def shipped_path() -> str:
     """Beside the compiled core: in an editable installation that is not beside this file."""
-    from llmfit import _catalog
+    try:
+        from llmfit import _catalog
+    except ImportError as error:
+        where = os.path.dirname(os.path.abspath(__file__))
+        help_text = "`pip install .`, and start Python outside llmfit's source folder"
+        text = f"the compiled core is missing in {where}: {help_text}"
+        raise ImportError(text, name="llmfit._catalog") from error
 
     return os.path.join(os.path.dirname(os.path.abspath(_catalog.__file__)), "catalog.msgpack")

@@ -80,7 +80,7 @@ class Options(Machines, total=False):
     explain: bool | None
     """Add how each of the first 20 models came about, and what would change its fit level."""
     max_context: int | None
-    """Context in tokens to compute memory and speed for; overrides the server's --max-context."""
+    """Context in tokens to compute memory and speed for; by default the server's --max-context, else 8192."""
     quant: str | None
     """Compute every model at this quantization alone."""
     kv_quant: Literal["f16", "q8_0", "q4_0"] | None
@@ -99,7 +99,7 @@ class Comparisons(Machines, total=False):
     basis: Literal["free", "total"] | None
     """What fit is judged against on the real machine: the memory that is free, or all of it."""
     max_context: int | None
-    """Context in tokens to compute memory and speed for; overrides the server's --max-context."""
+    """Context in tokens to compute memory and speed for; by default the server's --max-context, else 8192."""
     quant: str | None
     """Compute every model at this quantization alone."""
     kv_quant: Literal["f16", "q8_0", "q4_0"] | None

@@ -148,7 +148,7 @@ PARAMS = (
     ),
     Param(
         name="max_context", kind="positive", stage="analyse", example=32768, endpoints=(*LISTS, "compare"),
-        help="Context in tokens to compute memory and speed for; overrides the server's --max-context.",
+        help="Context in tokens to compute memory and speed for; by default the server's --max-context, else 8192.",
     ),
     Param(
         name="context", kind="positive", stage="analyse", example=32768, endpoints=("plan",),

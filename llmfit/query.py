@@ -132,14 +132,17 @@ class Engine:
         return index
 
     def only(self, query: Any) -> int:
-        """The one row that the query names, by its id or a part of it; UnknownModel where it is none or several."""
+        """The one row that the query names: by its id, by what stands behind the slash of one id, or by a part of one;
+        UnknownModel where it is none or several.
+        """
         index = self.named(query)
         if index >= 0:
             return index
         mask = found_mask(self.catalog, (query.name.lower(),))
         among = [at for at, found in enumerate(mask) if found]
-        if len(among) == 1:
-            return among[0]
+        ends = [at for at in among if self.catalog.core.name_of(at).lower().endswith(f"/{query.name.lower()}")]
+        if 1 in (len(among), len(ends)):
+            return (among if len(among) == 1 else ends)[0]
         names = sorted((self.catalog.core.name_of(at) for at in among), key=len)
         hint = f"; {len(among)} contain it, among them {', '.join(names[:3])}" if among else ""
         raise UnknownModel(f"no model with the id '{query.name[:120]}' in the catalog{hint}")

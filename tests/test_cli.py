@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,11 +14,13 @@ from typing import Any
 import msgspec
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # so that `commands` is found in every import mode
+
+from commands import PROGRAM, RIG, good, llmfit, refused
+
 from llmfit import __version__, params, shapes
 from llmfit.cli.group import COMMANDS
 
-PROGRAM = Path(sys.executable).with_name("llmfit")
-RIG = ("--gpu", "RTX 4090", "--ram-gb", "64", "--cpu-cores", "16", "--ram-bandwidth-gbps", "80")
 MODEL = "Qwen/Qwen3-8B"
 
 
@@ -35,27 +36,6 @@ class Answer(msgspec.Struct):
     catalog: shapes.CatalogName
     generation: str
     warnings: list[str]
-
-
-def llmfit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    words = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
-    done = subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, env={**words, **environment})
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def good(*arguments: str, **environment: str) -> str:
-    done = llmfit(*arguments, **environment)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def refused(*arguments: str, status: int = 2) -> str:
-    """The one line on stderr of a command that must fail."""
-    done = llmfit(*arguments)
-    assert (done.returncode, done.stdout) == (status, ""), done
-    assert done.stderr.startswith("llmfit: ") and done.stderr.count("\n") == 1
-    return done.stderr.removeprefix("llmfit: ").rstrip("\n")
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])

@@ -25,7 +25,7 @@ def main() -> None:
     except LlmfitError as error:
         sys.exit(fail(str(error), 1))
     except ImportError as error:
-        if "_core" not in str(error) and "_catalog" not in str(error):
+        if "_core" not in str(error) and "compiled core" not in str(error):
             raise
         sys.exit(fail("the compiled core is missing: install llmfit with `pip install .`", 1))
     except BrokenPipeError:

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmfit.cli.common import formats, put
+from llmfit.cli.common import formats, overview, put
 from llmfit.errors import CatalogError
 
 if TYPE_CHECKING:
     from llmfit.catalog_check import Report
 
 
-@click.group("catalog")
-def command() -> None:
+@click.group("catalog", invoke_without_command=True, short_help="Show the version of the facts; check them.")
+@click.pass_context
+def command(context: click.Context) -> None:
     """What the catalog holds, and whether it can be true."""
+    overview(context)
 
 
-@command.command("info")
+@command.command("info", short_help="Show its version and how much it holds.")
 @formats
 def info(form: str) -> None:
     """Show the version of the catalog and how much it holds."""
@@ -37,7 +39,7 @@ def info(form: str) -> None:
         put(form, encode(summary), "catalog", "")
 
 
-@command.command("check")
+@command.command("check", short_help="Find facts that cannot be true.")
 @click.argument("path", required=False)
 @formats
 def check(form: str, path: str | None) -> None:

@@ -17,10 +17,9 @@ from llmfit.params import Param
 MOST_COMPLETIONS = 200
 FLAGLESS = {"name", "exact", "models"}
 SECTIONS = {
-    "machine": "Another machine", "basis": "Another machine", "analyse": "How it is run", "score": "What it is for",
-    "filter": "Which models", "order": "Order and number", "page": "Order and number",
-    "write": "Order and number",
-}  # of --help, by the stage of a parameter  # fmt: skip
+    "score": "What it is for", "filter": "Which models", "order": "Order and number", "page": "Order and number",
+    "write": "Order and number", "analyse": "How it is run", "machine": "Another machine", "basis": "Another machine",
+}  # of --help, in this order, by the stage of a parameter  # fmt: skip
 
 
 def flags(endpoint: str, stages: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -52,7 +51,7 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
     lists = dict.fromkeys(("words", "names", "choices", "keys"), "A,B")
-    kinds = {"bool": "true|false", "text": "TEXT", **lists}
+    kinds = {"bool": "true|false", "text": "TEXT", "date": "DATE", **lists}
     meta = "|".join(param.choices) if param.kind == "choice" else kinds.get(param.kind, "N")
     if param.choices:
         more["shell_complete"] = lambda c, p, start: [word for word in param.choices if word.startswith(start.lower())]
@@ -72,12 +71,29 @@ def model_argument(name: str = "model", **more: Any) -> Callable[[Callable[..., 
     return click.argument(name, shell_complete=ids, **more)
 
 
+def show_examples(text: str, formatter: click.HelpFormatter) -> None:
+    """Lines for a shell, as they are."""
+    with formatter.section("Examples"):
+        for line in text.strip().splitlines():
+            formatter.write(f"  {line}\n")
+
+
 class Command(click.Command):
-    """A command whose --help shows the parameters in sections."""
+    """A command whose --help shows its examples (the epilog: lines for a shell), then the parameters in sections."""
+
+    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(context, formatter)
+        if self.epilog:
+            show_examples(self.epilog, formatter)
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Shown above."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {name: [] for name in SECTIONS.values()}
         for option in self.get_params(context):
+            if isinstance(option, click.Argument):
+                continue
             record = option.get_help_record(context)
             param = params.BY_NAME.get(option.name or "")
             if record is not None:
@@ -132,6 +148,12 @@ def recording() -> Any:
     from llmfit.hardware import ReplaySource
 
     return ReplaySource(folder)
+
+
+def overview(context: click.Context) -> None:
+    """What a group of commands without a command prints: its help."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def formats(command: Callable[..., None]) -> Callable[..., None]:

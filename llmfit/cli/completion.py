@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import click
 
+from llmfit.cli.common import Command
 from llmfit.errors import BadParam
 
 SHELLS = ("bash", "zsh", "fish")
 
+EXAMPLES = """
+eval "$(llmfit completion bash)"                 # in ~/.bashrc
+llmfit completion fish > ~/.config/fish/completions/llmfit.fish
+"""
 
-@click.command("completion")
+
+@click.command("completion", cls=Command, short_help="Print a script that completes for a shell.", epilog=EXAMPLES)
 @click.argument("shell", metavar="|".join(SHELLS))
 @click.pass_context
 def command(context: click.Context, /, shell: str) -> None:
-    """Print a script that completes commands, flags and their values.
-
-    For example: eval "$(llmfit completion bash)"
-    """
+    """Print a script that completes commands, flags, their values and the ids of models."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell) if shell in SHELLS else None

@@ -15,8 +15,8 @@ OUTCOMES = {
     "chosen": "chosen",
     "does_not_fit": "does not fit",
     "lower_fit_level": "lower fit level",
-    "worse_trade_off": "worse trade-off of speed, loss and headroom",
-    "not_needed": "not needed: a larger one or a better mode was good enough",
+    "worse_trade_off": "worse trade-off",
+    "not_needed": "not needed",
 }
 
 

@@ -6,8 +6,13 @@ import click
 
 from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
+EXAMPLES = """
+llmfit diff Qwen/Qwen3-8B microsoft/phi-4
+llmfit diff Qwen/Qwen3-8B microsoft/phi-4 --gpu "RTX 4090" --use-case coding
+"""
 
-@click.command("diff", cls=Command)
+
+@click.command("diff", cls=Command, short_help="Compare two to eight models.", epilog=EXAMPLES)
 @model_argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
 @flags("compare")
 @formats

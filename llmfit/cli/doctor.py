@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from llmfit import __version__, catalog, shapes
-from llmfit.cli.common import formats, put, recording
+from llmfit.cli.common import Command, formats, put, recording
 from llmfit.hardware import LiveSource, detect
 from llmfit.hardware.examine import Named, Probed, examine
 from llmfit.machine import Machine
@@ -37,8 +37,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
     probes: tuple[Probed, ...]
     recording: Recorded | None
 
+EXAMPLES = """
+llmfit doctor
+llmfit doctor --record ./recorded                # for a bug report
+llmfit --from ./recorded fit                     # any command, for that machine
+"""
 
-@click.command("doctor")
+
+@click.command("doctor", cls=Command, short_help="Show which probe saw what; record it for a report.", epilog=EXAMPLES)
 @click.option("--record", metavar="DIR", help="Write all that was read, less serials and names, to a new folder.")
 @click.option("--from", "replay", metavar="DIR", help="Look at the machine that was recorded there.")
 @formats

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from llmfit import catalog, shapes
-from llmfit.cli.common import fail_late, formats, put
+from llmfit.cli.common import fail_late, formats, overview, put
 from llmfit.tables import KINDS, Profile
 
 
@@ -38,12 +38,14 @@ class Validated(msgspec.Struct, frozen=True):
     files: tuple[Checked, ...]
 
 
-@click.group("hardware")
-def command() -> None:
+@click.group("hardware", invoke_without_command=True, short_help="List, show and check machines by name (--profile).")
+@click.pass_context
+def command(context: click.Context) -> None:
     """Machines by name: what --profile takes."""
+    overview(context)
 
 
-@command.command("list")
+@command.command("list", short_help="List the machines that --profile knows.")
 @click.argument("part", required=False)
 @click.option("--kind", metavar="|".join(KINDS), help="Only machines of this kind.")
 @formats
@@ -63,7 +65,7 @@ def listed(form: str, part: str | None, kind: str | None) -> None:
     put(form, msgspec.json.encode(Named(found)), "machines", "tables.show_machines")
 
 
-@command.command("show")
+@command.command("show", short_help="Show one machine and what llmfit makes of it.")
 @click.argument("machine", metavar="NAME|PATH")
 @formats
 def shown(form: str, machine: str) -> None:
@@ -79,7 +81,7 @@ def shown(form: str, machine: str) -> None:
     put(form, msgspec.json.encode(answer), "system", "tables.show_profile")
 
 
-@command.command("validate")
+@command.command("validate", short_help="Check files that describe machines.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @formats
 def validated(form: str, paths: tuple[str, ...]) -> None:

@@ -6,8 +6,14 @@ import click
 
 from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
+EXAMPLES = """
+llmfit info Qwen/Qwen3-8B
+llmfit info Qwen/Qwen3-8B --quant Q8_0 --max-context 32768 --gpu "RTX 4090"
+llmfit info Qwen/Qwen3-8B --explain=false --json
+"""
 
-@click.command("info", cls=Command)
+
+@click.command("info", cls=Command, short_help="Show all about one model here, and why.", epilog=EXAMPLES)
 @model_argument()
 @flags("name", ("machine", "analyse", "score", "explain"))
 @formats

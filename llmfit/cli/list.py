@@ -7,9 +7,13 @@ import click
 from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
 SHOWN = "50"
+EXAMPLES = """
+llmfit list --provider mistral --sort date -n 10
+llmfit list --released-after 2026-01 --license apache-2.0,mit
+"""
 
 
-@click.command("list", cls=Command)
+@click.command("list", cls=Command, short_help="List the catalog, whether it fits here or not.", epilog=EXAMPLES)
 @flags("models", ("filter", "score", "order", "page"))
 @formats
 def command(form: str, **given: tuple[str, ...]) -> None:

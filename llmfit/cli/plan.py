@@ -6,8 +6,14 @@ import click
 
 from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
 
+EXAMPLES = """
+llmfit plan Qwen/Qwen3-32B
+llmfit plan Qwen/Qwen3-32B --context 32768 --target-tps 20 --concurrency 4
+llmfit plan Qwen/Qwen3-32B --gpu "RTX 4090" --ram-gb 64
+"""
 
-@click.command("plan", cls=Command)
+
+@click.command("plan", cls=Command, short_help="Say what hardware a model needs, what to add here.", epilog=EXAMPLES)
 @model_argument()
 @flags("plan")
 @formats

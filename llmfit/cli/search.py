@@ -6,8 +6,13 @@ import click
 
 from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
+EXAMPLES = """
+llmfit search qwen3
+llmfit search 70B --gpu "2x RTX 3090"
+"""
 
-@click.command("search", cls=Command)
+
+@click.command("search", cls=Command, short_help="Find models by name, provider or size.", epilog=EXAMPLES)
 @click.argument("text")
 @flags("fit")
 @formats

@@ -8,11 +8,17 @@ from typing import Any
 import click
 
 from llmfit import params
-from llmfit.cli.common import flags, query_of, recording, whole
+from llmfit.cli.common import Command, flags, query_of, recording, whole
 from llmfit.values import value_of
 
+EXAMPLES = """
+llmfit serve                                     # http://127.0.0.1:8787/
+llmfit serve --port 9000 --workers 2 --max-context 32768
+llmfit serve --unix-socket /run/llmfit.sock
+"""
 
-@click.command("serve")
+
+@click.command("serve", cls=Command, short_help="Serve the HTTP API and the page until SIGTERM.", epilog=EXAMPLES)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default="8787", show_default=True, metavar="N", help="TCP port to listen on.")
 @click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket (mode 0660) instead of TCP.")
@@ -22,7 +28,7 @@ from llmfit.values import value_of
 def command(
     host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None, **given: tuple[str, ...]
 ) -> None:
-    """Serve the HTTP API until SIGTERM."""
+    """Serve the HTTP API, and the page at /, until SIGTERM. The parameters of the machine hold for all requests."""
     query = query_of("system", given)
     context = value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
     settings: dict[str, Any] = {

@@ -6,8 +6,13 @@ import click
 
 from llmfit.cli.common import Command, flags, formats, put, query_of, this_machine
 
+EXAMPLES = """
+llmfit system
+llmfit system --gpu "RTX 4090" --ram-gb 64       # what that machine would be
+"""
 
-@click.command("system", cls=Command)
+
+@click.command("system", cls=Command, short_help="Show this machine as llmfit sees it.", epilog=EXAMPLES)
 @flags("system")
 @formats
 def command(form: str, **given: tuple[str, ...]) -> None:

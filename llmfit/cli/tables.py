@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ from rich.table import Table
 from llmfit.shapes import Envelope, Row, System, SystemAnswer
 from llmfit.sheet import flat
 
-MORE = "More: llmfit fit · llmfit recommend --use-case coding · llmfit info MODEL · llmfit --help"
+UNITS = "Score: of 100. tok/s: while it writes, one user. GiB: all the memory that it takes, at the context below."
+NOTHING = "What would: llmfit fit --min-fit too_tight, llmfit plan MODEL."
+MORE = "More: llmfit fit · llmfit recommend --use-case coding · llmfit info MODEL · llmfit serve · llmfit --help"
 LEVEL_STYLES = {"perfect": "bold green", "good": "green", "marginal": "yellow", "too_tight": "red"}
 
 
@@ -91,24 +94,31 @@ def show_checked(body: bytes) -> None:
 def headed(first: str, *columns: tuple[str, JustifyMethod]) -> Table:
     """A table whose first column takes the room that the others leave."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", expand=True)
-    table.add_column(first, overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column(first, overflow="ellipsis", no_wrap=True, ratio=1, min_width=12)
     for name, justify in columns:
         table.add_column(name, justify=justify, no_wrap=True)
     return table
 
 
 def ranking(rows: tuple[Row, ...]) -> Table:
-    """Rows of a ranking."""
-    table = headed(
-        "Model", ("Score", "right"), ("Fit", "left"), ("tok/s", "right"), ("Quant", "left"), ("GiB", "right"),
-        ("Mode", "left"),
-    )  # fmt: skip
+    """Rows of a ranking; a narrow terminal gets fewer columns, not none of the names."""
+    width = console().width
+    shown = [(title, justify, cell) for title, justify, least, cell in COLUMNS if width >= least]
+    table = headed("Model", *((title, justify) for title, justify, _ in shown))
     for row in rows:
-        table.add_row(
-            escape(row.name), f"{row.score:.1f}", level(row), f"{row.estimated_tps:.1f}", row.best_quant,
-            f"{row.total_memory_gb:.1f}", row.run_mode_label,
-        )  # fmt: skip
+        table.add_row(escape(row.name), *(cell(row) for _, _, cell in shown))
     return table
+
+
+# Heading, side, the narrowest terminal that shows it, text.
+COLUMNS: tuple[tuple[str, JustifyMethod, int, Callable[[Row], str | None]], ...] = (
+    ("Score", "right", 60, lambda row: f"{row.score:.1f}"),
+    ("Fit", "left", 0, level),
+    ("tok/s", "right", 0, lambda row: f"{row.estimated_tps:.1f}" if row.estimated_tps else "-"),
+    ("Quant", "left", 56, lambda row: row.best_quant),
+    ("GiB", "right", 48, lambda row: f"{row.total_memory_gb:.1f}"),
+    ("Mode", "left", 70, lambda row: row.run_mode_label),
+)
 
 
 class Asked(msgspec.Struct):
@@ -123,9 +133,13 @@ def show_rows(body: bytes) -> None:
         return
     answer = msgspec.json.decode(body, type=Envelope)
     out = console()
-    table = ranking(answer.models)
-    table.caption = f"{answer.returned_models} of {answer.total_models} models"
-    out.print(table)
+    count = f"{answer.returned_models} of {answer.total_models} models"
+    if answer.models:
+        table = ranking(answer.models)
+        table.caption = count
+        out.print(table)
+    else:
+        out.print(count)
     warn(out, answer.warnings)
     if answer.explanation is not msgspec.UNSET:
         from llmfit.cli import derivation
@@ -142,8 +156,12 @@ def show_summary(body: bytes) -> None:
     ram = f"{system.available_ram_gb:.0f} of {system.total_ram_gb:.0f} GiB RAM free"
     out.print(escape(" · ".join((*gpus, f"{system.cpu_name}, {cores}", ram))))
     warn(out, (*system.warnings, *answer.warnings))
+    if not answer.models:
+        out.print(f"No model runs here. [dim]{NOTHING}[/]")
+        return
     out.print(ranking(answer.models))
-    run = run_command(answer.models[0]) if answer.models else None
+    out.print(f"[dim]{UNITS}[/]")
+    run = run_command(answer.models[0])
     if run:
         out.print(f"[dim]Run the first:[/] {escape(run)}", soft_wrap=True)
     out.print(f"[dim]{MORE}[/]")
