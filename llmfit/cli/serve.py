@@ -24,10 +24,19 @@ llmfit serve --unix-socket /run/llmfit.sock
 @click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket (mode 0660) instead of TCP.")
 @click.option("--workers", default="1", show_default=True, metavar="N", help="Worker processes.")
 @click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
+@click.option("--token-file", metavar="FILE", help="Tokens, one a line: every request needs one of them.")
+@click.option("--insecure", is_flag=True, help="Listen beyond this computer without tokens.")
+@click.option("--allow-host", metavar="NAME", multiple=True, help="A name that the Host header may have. Repeatable.")
+@click.option("--cors-origin", metavar="URL", multiple=True, help="A site whose pages may read answers. Repeatable.")
+@click.option("--rate-limit", metavar="RATE[:BURST]", help="Requests a second of one client, and how many at once.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate chain (PEM): HTTPS instead of HTTP.")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
 @flags("system")
 def command(
-    host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None, **given: tuple[str, ...]
-) -> None:
+    host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None,
+    token_file: str | None, insecure: bool, allow_host: tuple[str, ...], cors_origin: tuple[str, ...],
+    rate_limit: str | None, tls_cert: str | None, tls_key: str | None, **given: tuple[str, ...],
+) -> None:  # fmt: skip
     """Serve the HTTP API, and the page at /, until SIGTERM. The parameters of the machine hold for all requests."""
     query = query_of("system", given)
     context = value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
@@ -46,7 +55,13 @@ def command(
     tables = catalog.default().tables
     source = recording()
     machine = apply_whatif(steady(detect(tables, source or LiveSource(measure=False))), whatif, tables)
+    from llmfit.server import access
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
-    run(Settings(machine=machine, whatif=whatif, observe=source is None, **settings))
+    who = access.AccessFlags(
+        token_file=token_file, insecure=insecure, allow_hosts=tuple(map(access.host_of, allow_host)),
+        cors_origins=tuple(map(access.origin_of, cors_origin)),
+        rate_limit=access.rate_of(rate_limit) if rate_limit is not None else None, tls_cert=tls_cert, tls_key=tls_key,
+    )  # fmt: skip
+    run(Settings(machine=machine, whatif=whatif, observe=source is None, access=who, **settings))

@@ -10,15 +10,18 @@ from llmfit.hardware.whatif import WhatIf
 from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.server import failures
+from llmfit.server.access import Access, AccessFlags
+from llmfit.server.board import Board
 from llmfit.server.booking import Books
+from llmfit.server.connection import SILENCE_SECONDS
+from llmfit.server.failures import MOST_BODY, MOST_HEADERS
+from llmfit.server.front import Front
 from llmfit.server.hosts import HostCheck
 from llmfit.server.known import Known
 from llmfit.server.ledger import Ledger
 from llmfit.server.pages import Pages
 from llmfit.server.routes import Routes
 from llmfit.server.site import Site
-
-MOST_HEADERS, MOST_BODY = 16 << 10, 1 << 20  # bytes
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,25 +35,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unix_socket: str | None = None
     workers: int = 1
     max_context: int | None = None
+    access: AccessFlags = AccessFlags()
+
+    @property
+    def address(self) -> str | None:
+        """The address that is listened on, None for a Unix socket."""
+        return None if self.unix_socket is not None else self.host
 
 
-def create_app(settings: Settings, ledger: Ledger | None = None) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
-    """The application of one worker and its handlers; all that is slow happens here, before it accepts connections.
+class Shared:
+    """What all workers share, made before they are forked. LlmfitError where it cannot be."""
 
-    `ledger`: the reservations that it shares with other workers.
-    """
+    def __init__(self, settings: Settings) -> None:
+        self.access = Access(settings.access, settings.address)
+        self.board, self.ledger = Board(), Ledger()
+
+
+def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
+    """The application of one worker and its handlers; all that is slow happens here, before it accepts connections."""
+    shared = shared or Shared(settings)
+    access = shared.access
     app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None)  # type: ignore[type-arg]
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.ACCESS_LOG = False
     app.config.MOTD = False
     app.config.REQUEST_MAX_HEADER_SIZE = MOST_HEADERS
     app.config.REQUEST_MAX_SIZE = MOST_BODY
+    app.config.REQUEST_TIMEOUT = SILENCE_SECONDS
     app.config.KEEP_ALIVE_TIMEOUT = 75
     failures.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
-    hosts = HostCheck(None if settings.unix_socket else settings.host)
-    routes = Routes(Pages(engine), hosts, Books(engine, ledger or Ledger()))
+    hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)
+    routes = Routes(Pages(engine), hosts, Books(engine, shared.ledger))
     for part in (routes, Known(engine.catalog, hosts), Site(hosts)):
         part.install(app)
+    if access.needed:
+        app.ctx.front = Front(app, access)
     routes.pages.make(("top", "", None))
     return app, routes

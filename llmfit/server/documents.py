@@ -9,6 +9,7 @@ from pathlib import Path
 from llmfit import __version__
 from llmfit.encode import encode
 from llmfit.server.pages import Finished, etag_of
+from llmfit.server.safe import SHOWN
 
 PACKAGE = Path(__file__).parents[1]
 POLICY = b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -45,7 +46,6 @@ def document_of(path: str) -> Finished:
     etag = etag_of(__version__, path, body)
     headers = (
         (b"content-length", b"%d" % len(body)), (b"content-type", kind), (b"etag", etag.encode()),
-        (b"vary", b"Accept, Accept-Encoding"), (b"content-security-policy", POLICY),
-        (b"x-content-type-options", b"nosniff"),
+        (b"vary", b"Accept, Accept-Encoding"), (b"content-security-policy", POLICY), *SHOWN,
     )  # fmt: skip
     return Finished(body, etag, headers)

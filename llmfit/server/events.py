@@ -15,11 +15,12 @@ from llmfit.encode import encode
 from llmfit.query import Engine
 from llmfit.server.failures import TEXTS, failure
 from llmfit.server.ready import CHUNKED, Ready
+from llmfit.server.safe import DATA
 from llmfit.shapes import Change
 
 MOST_LISTENERS = 64  # of a worker
 HEARTBEAT_SECONDS = 15.0  # proxies and clients take a silent connection for a dead one
-HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"))
+HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), *DATA)
 OPENING = b"retry: 2000\n"  # ms until a client that lost its connection tries again
 
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 
 from sanic import HTTPResponse, Request, Sanic
-from sanic.exceptions import SanicException
+from sanic.exceptions import PayloadTooLarge, SanicException
 from sanic.response import raw
 
 from llmfit.encode import encode
 from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, UnknownModel, WrongType
+from llmfit.server import safe
 from llmfit.shapes import Failure
 
 log = logging.getLogger("llmfit.server")
 JSON = "application/json"
 METHODS = ("GET", "HEAD", "POST", "DELETE")
+MOST_HEADERS, MOST_URL, MOST_BODY = 16 << 10, 8 << 10, 1 << 20  # bytes
 # What a client is told where Sanic's own words would be empty or show internals.
 TEXTS = {
     400: "bad request: this is not well-formed HTTP",
+    401: "not authorized: use the header Authorization: Bearer TOKEN",
     404: "not found: no such path",
     408: "request timeout: the request did not arrive in time",
-    413: "payload too large",
-    414: "URI too long",
+    413: f"payload too large: use at most {MOST_BODY} bytes",
+    414: f"URI too long: use at most {MOST_URL} bytes",
     417: "expectation failed",
-    431: "request header fields too large",
+    429: "too many requests: this client has used up its rate",
+    431: f"request header fields too large: use at most {MOST_HEADERS} bytes",
     500: "internal error",
     503: "not ready",
 }
@@ -34,7 +38,7 @@ STATUSES: dict[type[LlmfitError], int] = {
 
 def failure(status: int, text: str, headers: dict[str, str] | None = None) -> HTTPResponse:
     """The answer for a failed request; `text` names what was wrong and what is allowed."""
-    return raw(encode(Failure(text)), status=status, headers=headers, content_type=JSON)
+    return raw(encode(Failure(text)), status=status, headers={**safe.TEXTS, **(headers or {})}, content_type=JSON)
 
 
 def status_of(error: LlmfitError) -> int:
@@ -49,6 +53,8 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
     def failed(request: Request, error: Exception) -> HTTPResponse:
         if isinstance(error, LlmfitError):
             return failure(status_of(error), str(error))
+        if isinstance(error, PayloadTooLarge) and request.method == "NONE":  # its header alone was too large
+            return failure(431, TEXTS[431])
         if isinstance(error, SanicException) and error.status_code < 500:
             headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
             text = TEXTS.get(error.status_code, "bad request")

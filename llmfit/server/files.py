@@ -10,18 +10,12 @@ from llmfit.server.compress import compressed
 from llmfit.server.negotiate import encoding_of
 from llmfit.server.pages import Headers
 from llmfit.server.ready import Ready
+from llmfit.server.safe import SHOWN
 
 SMALLEST = 512  # bytes; below this compression does not pay
 FOR_EVER, ASK_AGAIN = b"public, max-age=31536000, immutable", b"no-cache"
 POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-SAFE = (
-    (b"content-security-policy", POLICY),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-)
+SAFE = ((b"content-security-policy", POLICY), *SHOWN)
 
 
 class File:

@@ -18,6 +18,7 @@ from llmfit.machine import Machine
 from llmfit.query import Engine, Page
 from llmfit.server.compress import compressed
 from llmfit.server.negotiate import JSON, Form
+from llmfit.server.safe import DATA
 from llmfit.shapes import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 64 << 20
@@ -74,7 +75,7 @@ def bare_headers(etag: str | None = None, form: Form = JSON) -> Headers:
     """The headers of every answer, without a length."""
     packed = ((b"content-encoding", form.encoding.encode()),) if form.encoding is not None else ()
     tag = ((b"etag", tagged(etag, form).encode()),) if etag is not None else ()
-    return ((b"content-type", TYPES[form.name]), *packed, *tag, (b"vary", b"Accept, Accept-Encoding"))
+    return ((b"content-type", TYPES[form.name]), *packed, *tag, (b"vary", b"Accept, Accept-Encoding"), *DATA)
 
 
 def facts(page: Page, warnings: tuple[str, ...]) -> Headers:

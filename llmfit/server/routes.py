@@ -17,7 +17,7 @@ from llmfit.server.booking import Books
 from llmfit.server.compress import encoders
 from llmfit.server.documents import DOCUMENTS, document_of
 from llmfit.server.events import Events
-from llmfit.server.failures import TEXTS, failure
+from llmfit.server.failures import MOST_URL, TEXTS, failure
 from llmfit.server.hosts import HostCheck
 from llmfit.server.negotiate import JSON, Form, form_of
 from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
@@ -152,6 +152,8 @@ class Routes:
         return sent(request, page) if page is not None else self.compute(request, endpoint, form)
 
     async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
+        if len(request.raw_url) > MOST_URL:
+            return failure(414, TEXTS[414])
         if self.books.changed():
             await self.settle()
         url, loop, machine = request.raw_url, asyncio.get_running_loop(), self.pages.engine.machine

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import Any, TypeAlias
 
 import uvloop
 from sanic import Sanic
@@ -23,12 +24,13 @@ from sanic import Sanic
 from llmfit._core import keep_freed_memory
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
-from llmfit.server.app import Settings, create_app
+from llmfit.server.app import Settings, Shared, create_app
 from llmfit.server.board import Board
-from llmfit.server.ledger import Ledger
+from llmfit.server.connection import SILENCE_SECONDS, Connection, Fronted
 from llmfit.server.routes import Routes, without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 
+App: TypeAlias = "Sanic[Any, Any]"
 log = logging.getLogger("llmfit.server")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 10.0
@@ -42,30 +44,34 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise LlmfitError("more than one worker needs a system with fork; use --workers 1")
+    shared = Shared(settings)
     sock = listen(settings)
-    where = f"unix:{settings.unix_socket}" if settings.unix_socket else "http://{}:{}".format(*sock.getsockname()[:2])
+    scheme = "https" if shared.access.tls is not None else "http"
+    where = (
+        f"unix:{settings.unix_socket}" if settings.unix_socket else "{}://{}:{}".format(scheme, *sock.getsockname()[:2])
+    )
     print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
     try:
         if settings.workers == 1:
-            work(settings, sock, Board(), Ledger(), observer=True)
+            work(settings, shared, sock, observer=True)
         else:
-            Workers(settings, sock).run()
+            Workers(settings, shared, sock).run()
     finally:
         if settings.unix_socket is not None:
             remove_socket_file(settings.unix_socket)
 
 
-def work(settings: Settings, sock: socket.socket, board: Board, ledger: Ledger, observer: bool) -> None:
+def work(settings: Settings, shared: Shared, sock: socket.socket, observer: bool) -> None:
     """One worker, until it is told to stop. One of them observes the machine for all."""
     # A signal that comes before the event loop listens to signals ends the process cleanly too.
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_freed_memory()
-    app, routes = create_app(settings, ledger)
+    app, routes = create_app(settings, shared)
     if observer and settings.observe:
-        threading.Thread(target=observe, args=(settings, board), daemon=True, name="observer").start()
-    uvloop.run(answer(app, routes, sock, board))
+        threading.Thread(target=observe, args=(settings, shared.board), daemon=True, name="observer").start()
+    uvloop.run(answer(app, routes, shared, sock))
 
 
 def observe(settings: Settings, board: Board) -> None:
@@ -90,21 +96,26 @@ def observe(settings: Settings, board: Board) -> None:
         source = LiveSource()
 
 
-async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) -> None:  # type: ignore[type-arg]
+async def answer(app: App, routes: Routes, shared: Shared, sock: socket.socket) -> None:
     """Accept connections until a signal, then let every answer end.
 
     Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
     """
     loop, told = asyncio.get_running_loop(), asyncio.Event()
+    access = shared.access
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, told.set)
-    server = await app.create_server(sock=sock, backlog=BACKLOG, asyncio_server_kwargs={"start_serving": False})
+    more: dict[str, Any] = {"ssl_handshake_timeout": SILENCE_SECONDS} if access.tls is not None else {}
+    server = await app.create_server(
+        sock=sock, backlog=BACKLOG, protocol=Fronted if access.needed else Connection, ssl=access.tls,
+        asyncio_server_kwargs={"start_serving": False, **more},
+    )  # fmt: skip
     assert server is not None
     await server.startup()  # type: ignore[no-untyped-call]
     await server.start_serving()  # type: ignore[no-untyped-call]
     routes.ready = True
     while not told.is_set():
-        machine = board.news()
+        machine = shared.board.news()
         if machine is not None or routes.books.changed():
             await routes.settle(machine)
         with contextlib.suppress(TimeoutError):
@@ -131,10 +142,9 @@ async def answer(app: Sanic, routes: Routes, sock: socket.socket, board: Board) 
 class Workers:
     """The parent of several workers: starts them, replaces one that dies, passes a stop on to all."""
 
-    def __init__(self, settings: Settings, sock: socket.socket) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, shared: Shared, sock: socket.socket) -> None:
+        self.settings, self.shared = settings, shared
         self.sock = sock
-        self.board, self.ledger = Board(), Ledger()
         self.started: dict[int, tuple[float, bool]] = {}  # when, and whether it is the observer, by process id
         self.stopping = False
 
@@ -165,7 +175,7 @@ class Workers:
         status = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            work(self.settings, self.sock, self.board, self.ledger, observer)
+            work(self.settings, self.shared, self.sock, observer)
             status = 0
         except SystemExit as error:
             status = int(error.code or 0)

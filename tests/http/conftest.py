@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
-    """start_server(*args of `llmfit serve`, before=, env=, umask=, probe=): a server of the test's own."""
+    """start_server(*args of `llmfit serve`, before=, env=, umask=, probe=, tls=): a server of the test's own."""
     if FOREIGN:
         pytest.skip("LLMFIT_TEST_URL is set: no process is started")
     started: list[Server] = []

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -74,12 +75,19 @@ class _UnixConnection(http.client.HTTPConnection):
 class Client:
     """One keep-alive connection. Not for several threads: take `fresh()` for each."""
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, unix: str | None = None) -> None:
-        self.host, self.port, self.unix = host, port, unix
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        unix: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.host, self.port, self.unix, self.tls = host, port, unix, tls
         self._connection: http.client.HTTPConnection | None = None
 
     def fresh(self) -> Client:
-        return Client(host=self.host, port=self.port, unix=self.unix)
+        return Client(host=self.host, port=self.port, unix=self.unix, tls=self.tls)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -112,6 +120,10 @@ class Client:
         if self._connection is None:
             if self.unix is not None:
                 self._connection = _UnixConnection(self.unix, timeout)
+            elif self.tls is not None:
+                self._connection = http.client.HTTPSConnection(
+                    self.host, self.port, timeout=timeout, context=self.tls
+                )
             else:
                 self._connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         self._connection.request(method, path, body=body, headers=dict(headers))
@@ -174,6 +186,7 @@ class Server(Client):
         env: Mapping[str, str | None] | None = None,
         umask: int = -1,
         probe: str = "/readyz",
+        tls: ssl.SSLContext | None = None,
     ) -> Server:
         """Starts the console script beside this Python and waits until `probe` answers 200."""
         program = Path(sys.executable).with_name("llmfit")
@@ -191,7 +204,7 @@ class Server(Client):
                 [str(program), *before, "serve", *listen, *args],
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=words, umask=umask,
             )  # fmt: skip
-        server = cls(process, log, port=port, unix=unix)
+        server = cls(process, log, port=port, unix=unix, tls=tls)
         try:
             server._await(probe)
         except BaseException:

@@ -1,0 +1,86 @@
+"""One connection: who sends too slowly is cut off, and who comes when all places are taken is not let in.
+
+Sanic's own timeouts count from the last byte, so that one byte now and then holds a connection for ever. Here a whole
+request has a time, looked at by the timer that each connection has anyway: no request pays for it.
+"""
+
+from __future__ import annotations
+
+from asyncio import BaseTransport
+from functools import cache
+from typing import Any
+
+from sanic.exceptions import RequestTimeout
+from sanic.http import Http, Stage
+from sanic.response import BaseHTTPResponse
+from sanic.server import HttpProtocol
+
+SILENCE_SECONDS = 10.0  # within a request
+REQUEST_SECONDS = 15.0  # for all of a request, header and body; noticed up to SILENCE_SECONDS / 2 later
+MOST_CONNECTIONS = 2000  # of a worker
+SPARE_FILES = 64  # descriptors that stay free
+
+
+@cache
+def most_connections() -> int:
+    """How many connections a worker holds at once: as many as it may open files for, within reason."""
+    try:
+        import resource
+
+        return max(16, min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES))
+    except ImportError:
+        return MOST_CONNECTIONS
+
+
+class Connection(HttpProtocol):
+    """As Sanic's, with an end to slow requests and a limit to their number."""
+
+    __slots__ = ("_receiving",)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._receiving = (-1, 0.0)  # the number of the request that is coming in, and since when
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        if len(self.connections) >= most_connections():
+            transport.abort()  # type: ignore[attr-defined]
+            return
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.conn_info is not None:  # it was let in
+            super().connection_lost(error)  # type: ignore[no-untyped-call]
+
+    def check_timeouts(self) -> None:
+        http = self._http
+        if self._task and http is not None:
+            body = http.stage is Stage.HANDLER and bool(http.request_body)
+            if body or http.stage is Stage.REQUEST:
+                number, now = self.state["requests_count"] - body, self.loop.time()
+                if self._receiving[0] != number:
+                    self._receiving = number, now
+                elif now - self._receiving[1] > REQUEST_SECONDS:
+                    http.exception = RequestTimeout("too slow")
+                    http.request_body = None  # the rest is not waited for
+                    self._task.cancel()
+                    return
+        super().check_timeouts()  # type: ignore[no-untyped-call]
+
+
+class FrontedHttp(Http):
+    """Lets the front see every answer, whoever made it, before it goes out."""
+
+    def respond(self, response: BaseHTTPResponse) -> BaseHTTPResponse:
+        self.protocol.app.ctx.front.dress(self.request, response)
+        return super().respond(response)
+
+
+class Fronted(Connection):
+    """A connection whose requests pass the front (``app.ctx.front``) first."""
+
+    HTTP_CLASS = FrontedHttp
+    __slots__ = ()
+
+    def _setup(self) -> None:
+        super()._setup()  # type: ignore[no-untyped-call]
+        self.request_handler = self.app.ctx.front.handle
