@@ -1,6 +1,7 @@
 """Scores the shipped, compiled estimator on measured figures.
 
     python bench/accuracy.py [--decode FILE] [--weights FILE] [--runtime-memory FILE] [--cross-validate] [--json]
+    python bench/accuracy.py --markdown     # writes the table of docs/accuracy.md anew
 
 Any CSV with the columns of bench/data/*.csv will do. Architecture columns of the file win, the catalog fills blanks,
 what is left falls to the rule that knows a parameter count alone. A row that the estimator cannot handle is 100 % off.
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import accuracy_page
 import rows as bench
 import scores
 from scores import Error
@@ -23,6 +25,7 @@ from scores import Error
 from llmfit import catalog
 from llmfit.estimator import CACHE_TYPES, Estimator
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
 DATA = Path(__file__).resolve().parent / "data"
 FAILED = (ValueError, TypeError, KeyError, LookupError, ArithmeticError)  # msgspec's error is a ValueError
 Cells = dict[str, str]
@@ -196,8 +199,12 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N rows that are furthest off")
+    parser.add_argument("--markdown", action="store_true", help="write the table of docs/accuracy.md anew")
     options = parser.parse_args()
+    options.cross_validate |= options.markdown
     given = any((options.decode, options.weights, options.runtime_memory))
+    if given and options.markdown:
+        parser.error("--markdown: the page is about the project's own measurements")
     estimator = Estimator()
     errors: dict[str, list[Error]] = {}
     if options.decode or not given:
@@ -214,7 +221,10 @@ def main() -> None:
     if options.runtime_memory or not given:
         errors |= memory_errors(bench.read(options.runtime_memory or DATA / "runtime_memory.csv"), estimator)
     results = {part: scores.summary(found) for part, found in errors.items() if found}
-    if options.json:
+    if options.markdown:
+        PAGE.write_text(accuracy_page.rewritten(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+        print(f"wrote {PAGE}")
+    elif options.json:
         print(json.dumps(results, indent=1))
     else:
         scores.print_report(results, errors, options.worst)

@@ -92,6 +92,7 @@ def statistics_of(errors: list[Error]) -> dict[str, float | int | None]:
         "median_ape_pct": round(statistics.median(ape), 3),
         "mean_ape_pct": round(statistics.fmean(ape), 3),
         "p90_ape_pct": round(ape[min(n - 1, int(0.9 * n))], 3),
+        "max_ape_pct": round(ape[-1], 3),
         "bias_pct": round(statistics.median(ratios), 3) if ratios else None,
         **{f"within_{limit}_pct": round(100 * sum(e <= limit for e in ape) / n, 2) for limit in (15, 25, 50)},
         "macro_median_ape_pct": round(statistics.median(statistics.median(own) for own in units.values()), 3),

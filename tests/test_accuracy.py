@@ -65,6 +65,16 @@ def test_ranges_hold_four_in_five(results: dict[str, Any], part: str) -> None:
     assert 75 <= results[part]["interval_coverage_pct"] <= 85
 
 
+def test_the_table_of_the_page_is_what_the_benchmark_says(results: dict[str, Any], monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import accuracy_page
+
+    page = (ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
+    assert accuracy_page.rewritten(page, results) == page, "run `python bench/accuracy.py --markdown`"
+    other = {**results, "total": {**results["total"], "median_ape_pct": 99.0}}
+    assert "| 99.0 |" in accuracy_page.table(other)
+
+
 def test_every_row_is_scored(results: dict[str, Any]) -> None:
     """What is left out of a fold is in another: no row is absent."""
     assert results["decode"]["n"] == 772
