@@ -47,7 +47,7 @@ def document() -> Json:
     for struct in structs(*STRUCTS):
         described(schemas[struct.__name__], struct)
     # Raw on its way out; what it is, only a document says.
-    schemas["Envelope"]["properties"]["explanation"] = {"$ref": "#/components/schemas/Explanation"}
+    schemas["Envelope"]["properties"]["explanation"] |= {"$ref": "#/components/schemas/Explanation"}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -281,30 +281,33 @@ class Row(RowFacts, frozen=True, kw_only=True):
     """One model on one machine.
 
     usable_context: How much of the window fits beside the weights, tokens.
-    effective_context_length: The context that the row was computed at, tokens.
+    effective_context_length: The context that the row was computed at, tokens: `max_context`, else the server's
+        --max-context, else 8192, and never more than the window.
     category: The use case that it was scored for.
-    fit_level: perfect: wholly in GPU memory with headroom and without visible loss; good: comfortable, at a
-        reasonable speed; marginal: barely, heavily quantized or slow; too_tight: it cannot run.
+    fit_level: perfect: wholly in GPU memory with headroom and without visible loss, at a reasonable speed; good:
+        comfortable in any mode; marginal: barely, heavily quantized or slow; too_tight: it cannot run, a note says why.
     fit_label: The same as a label.
     run_mode: Where it lies: gpu, tensor_parallel, moe_offload (experts in RAM), cpu_offload (layers in RAM),
         cpu_only.
     run_mode_label: The same as a label.
-    score: 0 to 100: the components weighed for the use case, less what counts against the row.
+    score: 0 to 100: the components weighed for the use case, less what counts against the row (docs/ranking.md).
     score_components: What the score is made of.
     estimated_tps: Decode speed of one session, tokens/s, at half the context; 0 if it cannot run.
     estimated_tps_range: What 80 % of measurements lie in.
     aggregate_tps: Of all sessions, where `concurrency` asks for several.
-    prefill_tps: Prompt speed for 512 tokens, tokens/s; null where it is not known.
+    prefill_tps: Prompt speed for 512 tokens, tokens/s; null where the compute peak is not known.
     ttft_ms: Time to the first token of a prompt of 512 tokens.
     estimate_confidence: How sure the speed is: measured, high, medium, low.
     estimate_confidence_label: The same as a label.
-    estimate_basis: What the speed was computed from.
+    estimate_basis: What the speed was computed from (docs/accuracy.md).
     measured_tps: A speed measured on this machine; null for none.
     runtime: What runs it: llamacpp, mlx, vllm.
     runtime_label: The same as a label.
     best_quant: The quantization that the row is for, as llama.cpp spells it.
-    download: What to pull for that runtime and quantization; null where nothing is known.
-    memory_required_gb: What is charged to the primary pool, GiB: GPU memory, or RAM where it runs on the CPU alone.
+    download: What to pull for that runtime and quantization; null where nothing is known: the weights must be
+        converted first.
+    memory_required_gb: What is charged to the primary pool, GiB: GPU memory, or RAM where it runs on the CPU alone;
+        with moe_offloaded_gb or ram_offloaded_gb it is the total.
     memory_available_gb: That pool, GiB.
     moe_offloaded_gb: Experts in RAM, GiB; null in other modes than moe_offload.
     ram_offloaded_gb: Layers in RAM, GiB; null in other modes than cpu_offload.
@@ -312,8 +315,9 @@ class Row(RowFacts, frozen=True, kw_only=True):
     utilization_pct: Required of available in the tightest pool, per cent.
     disk_size_gb: The files to download, GiB.
     memory_breakdown_gb: What the memory is for.
-    per_device_gb: What each GPU holds, GiB.
-    notes: What limits it and why it stands where it does.
+    per_device_gb: What each GPU holds, GiB, in the order of `gpus`.
+    notes: In stable phrases, what limits it and why it stands where it does: memory, speed, heavy quantization, a
+        conversion, no published scores, a narrow task, a base checkpoint, a newer generation.
     installed: Whether it lies in a local runtime's store.
     verify_command: One line that measures what the row estimates; null where there is none.
     """

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from llmfit import params
+import msgspec
+import pytest
+
+from llmfit import params, shapes
+from llmfit.openapi import document
 from llmfit.values import allowed
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,6 +33,49 @@ def parameter_table() -> str:
         where = WHERE.get(param.endpoints) or ", ".join(param.endpoints).replace("models, top, name, fit", "lists")
         lines.append(f"| {names} | {takes} | {', '.join(defaults)} | {where} | {param.help} |")
     return "\n".join(lines)
+
+
+STRUCTS = (
+    shapes.Row, shapes.MemoryBreakdown, shapes.ScoreComponents, shapes.EstimateBasis, shapes.Download, shapes.Copy,
+    shapes.GgufSource, shapes.Envelope, shapes.System, shapes.Gpu,
+)  # fmt: skip
+BEGIN, END = "<!-- tests/test_docs.py: begin -->", "<!-- end -->"
+
+
+def key_tables() -> str:
+    """The keys of the structs, by their docstrings, as Markdown."""
+    schemas = document()["components"]["schemas"]
+    lines = [BEGIN]
+    for struct in STRUCTS:
+        schema = schemas[struct.__name__]
+        lines += ["", f"### {struct.__name__}", "", schema["description"], ""]
+        lines += ["| key | type | what |", "| --- | --- | --- |"]
+        for key, value in schema["properties"].items():
+            optional = "" if key in schema["required"] or "default" in value else ", or absent"
+            lines.append(f"| `{key}` | {kind(value)}{optional} | {value['description']} |")
+    return "\n".join([*lines, "", END])
+
+
+def kind(schema: Any) -> str:
+    """The type of a value, in words."""
+    if "anyOf" in schema:
+        return " or ".join(kind(each) for each in schema["anyOf"])
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})" if name in {struct.__name__ for struct in STRUCTS} else name
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    items = schema.get("prefixItems") or [schema.get("items")]
+    if schema.get("type") == "array" and items[0]:
+        return f"{'two of' if len(items) == 2 else 'list of'} {kind(items[0])}"
+    return str(schema.get("type", "any"))
+
+
+def test_the_keys_of_the_api_page_are_those_of_the_structs() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert key_tables() in page, "run `python tests/test_docs.py`"
+    for field in msgspec.structs.fields(shapes.Row):
+        assert re.search(rf"^\| `{field.name}` \| .+ \| .+ \|$", page, re.MULTILINE), field.name
 
 
 def shown(value: object) -> str:
@@ -91,4 +139,7 @@ if __name__ == "__main__":
     text = page.read_text(encoding="utf-8")
     table = re.compile(r"\| parameter \| takes.*?(?=\n\n)", re.DOTALL)
     (DOCS.parent / "llmfit" / "options.py").write_text(options_module(), encoding="utf-8")
-    page.write_text(table.sub(lambda _: parameter_table(), text), encoding="utf-8")
+    text = table.sub(lambda _: parameter_table(), text)
+    keys = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
+    page.write_text(keys.sub(lambda _: key_tables(), text), encoding="utf-8")
+
