@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from llmfit import params, shapes
 from llmfit.openapi import document

@@ -216,7 +216,8 @@ def compressed(q: Config) -> tuple[str, float | None]:
 
 def use_of(c: Config, kind: str) -> dict[str, Any]:
     """What the class in `architectures` tells of the use."""
-    classes = [name for name in c.outer.get("architectures") or () if isinstance(name, str)]
+    named = c.outer.get("architectures")
+    classes = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     if any(key in c.outer for key in ("vision_config", "visual", "vision_tower")):
         return {"use_case": "multimodal", "capabilities": ("vision",)}
     if kind.startswith(ENCODERS) or any(name.endswith(("Embedding", "SequenceClassification")) for name in classes):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmfit.catalog import Catalog
@@ -165,6 +165,7 @@ KEYS = sorted({key for outer in CONFIGS.values() for key in [*outer, *outer.get(
 
 
 @BROKEN
+@example(name="BAAI/bge-m3", changes={"architectures": 1})
 @given(
     name=st.sampled_from(sorted(CONFIGS)),
     changes=st.dictionaries(st.sampled_from(KEYS), SCALAR, min_size=1, max_size=4),
