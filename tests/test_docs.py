@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +129,56 @@ def test_the_types_of_options_are_those_of_the_parameter_table() -> None:
     assert (DOCS.parent / "llmfit" / "options.py").read_text(encoding="utf-8") == options_module()
 
 
-def test_every_page_that_the_readme_names_exists() -> None:
+def test_every_page_is_named_and_every_link_leads_somewhere() -> None:
     root = DOCS.parent
-    named = re.findall(r"\]\(([\w/.-]+)\)", (root / "README.md").read_text(encoding="utf-8"))
-    assert named and not [page for page in named if not (root / page).exists()]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    config = (DOCS / "site/mkdocs.yml").read_text(encoding="utf-8")
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    for page in DOCS.glob("*.md"):
+        assert f" {page.name}\n" in config
+        if page.name != "index.md":
+            assert f"({page.name})" in index
+            assert f"(docs/{page.name})" in readme
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.glob("*.md")):
+        named = re.findall(r"\]\(([\w/.-]+)\)", page.read_text(encoding="utf-8"))
+        assert not [link for link in named if not (page.parent / link).exists()], page
+
+
+def test_flags_and_the_openapi_document_are_the_parameter_table() -> None:
+    """Names, choices and help texts; the table of the page is held above."""
+    import click
+
+    from llmfit.cli.group import cli
+
+    paths = {"models": "/api/v1/models", "top": "/api/v1/models/top", "compare": "/api/v1/compare"}
+    commands = {"models": "list", "top": "recommend", "compare": "diff"}
+    for endpoint, path in paths.items():
+        told = {each["name"]: each for each in document()["paths"][path]["get"]["parameters"]}
+        table = {param.name: param for param in params.at(endpoint)}
+        assert set(told) == set(table)
+        command = cli.get_command(click.Context(cli), commands[endpoint])
+        flags = {option.name: option for option in command.params if option.name in table}
+        if endpoint == "top":
+            assert set(flags) == set(table) - {"models"}
+        for name, param in table.items():
+            assert param.help in told[name]["description"]
+            assert set(told[name]["schema"].get("enum", param.choices)) >= set(param.choices)
+            if name in flags and name != "models":
+                assert flags[name].help == param.help
+                assert {f"--{alias.replace('_', '-')}" for alias in (name, *param.aliases) if len(alias) > 1} <= set(
+                    flags[name].opts
+                )
+
+
+def test_the_site_is_built(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="pip install '.[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", str(DOCS / "site/mkdocs.yml"), "-d", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    for page in DOCS.glob("*.md"):
+        text = (tmp_path / page.with_suffix(".html").name).read_text(encoding="utf-8")
+        assert not re.search(r"(?:src|href)=\"https?://(?!www\.mkdocs\.org)[^\"]*\.(?:js|css)", text)
+    assert not list(tmp_path.rglob("*.yml"))
 
 
 if __name__ == "__main__":
