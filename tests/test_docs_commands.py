@@ -28,6 +28,7 @@ from llmfit import catalog, cli
 from llmfit.cli import group
 
 ROOT = Path(__file__).parents[1]
+RECORDED = ROOT / "tests/hardware/recorded/rtx4090_desktop"  # the reader's machine, so that there is something to find
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What is not run, and why. Each must be there.
 SKIPPED = {
@@ -37,7 +38,7 @@ SKIPPED = {
     r"curl -N ": "never ends: tests/http/test_events.py",
     r"info \./(model-|Qwen3-8B|model\.safetensors)": "needs a file of the reader's: tests/files",
 }
-SHELL = re.compile(r"[|<>`;&$]|^curl|^tag=")
+SHELL = re.compile(r"[|<>`;&$]|^curl|^\w+=")
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -87,7 +88,7 @@ def test_what_is_not_run_is_still_shown(pattern: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server.start((), tmp_path_factory.mktemp("docs") / "server.log")
+    one = Server.start((), tmp_path_factory.mktemp("docs") / "server.log", before=("--from", str(RECORDED)))
     yield one
     assert one.stop() == 0
 
@@ -109,7 +110,8 @@ def test_a_command(
     monkeypatch.chdir(folder)
     words = shlex.split(line)
     assert words[0] == "llmfit"
-    monkeypatch.setattr(sys, "argv", words)
+    recorded = [] if "--from" in words or "doctor" in words else ["--from", str(RECORDED)]
+    monkeypatch.setattr(sys, "argv", ["llmfit", *recorded, *words[1:]])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     said = capfd.readouterr()
@@ -120,8 +122,9 @@ def test_a_command(
 @pytest.mark.skipif(not shutil.which("bash") or not shutil.which("curl"), reason="needs bash and curl")
 @pytest.mark.parametrize("line", SHELLS)
 def test_a_line_for_a_shell(line: str, folder: Path, server: Server) -> None:
-    """The ones before it in the same page that only set a variable come first."""
-    before = [each for _, each in RUN if re.match(r"\w+=", each) and each != line]
+    """The line that sets a variable comes before those that use it."""
+    sets = {each.partition("=")[0]: each for each in SHELLS if re.match(r"\w+=", each)}
+    before = [each for name, each in sets.items() if f"${name}" in line]
     script = "\n".join([*before, line.replace("curl ", "curl -sf ")])
     script = script.replace(":8787", f":{server.port}")
     path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
@@ -132,7 +135,7 @@ def test_a_line_for_a_shell(line: str, folder: Path, server: Server) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done
     if "%{http_code}" in line:
         assert done.stdout == "304\n"
-    elif not re.search(r">|eval|^tag=", line):
+    elif not re.search(r">|eval|^\w+=|DELETE", line):
         assert done.stdout.strip() and "error" not in done.stdout[:20]
 
 
