@@ -17,7 +17,7 @@ llmfit diff Qwen/Qwen3-8B microsoft/phi-4 --gpu "RTX 4090" --use-case coding
 @flags("compare")
 @formats
 def command(form: str, models: tuple[str, ...], **given: tuple[str, ...]) -> None:
-    """Compare two to eight models on this machine. MODEL is an id, or a part of one that names one model."""
+    """Compare two to eight models on this machine. MODEL is an id, or what stands behind its slash."""
     from llmfit import api
 
     query = query_of("compare", {**given, "models": (",".join(models),)})

@@ -20,8 +20,8 @@ llmfit info Qwen/Qwen3-8B --explain=false --json
 def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     """Show all about one model on this machine, and how it came about (unless --explain=false).
 
-    MODEL is its id, or part of it that names one model; or a file: a .gguf file, a config.json, a .safetensors file or
-    its index, a folder with them.
+    MODEL is its id, what stands behind the slash, or a part that names one model; or a file: a .gguf file, a
+    config.json, a .safetensors file or its index, a folder with them.
     """
     from llmfit import api, catalog
     from llmfit.files import means_file
