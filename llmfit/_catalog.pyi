@@ -1,5 +1,9 @@
+from array import array
+
 from llmfit.host import Rate
 from llmfit.pack import Packed
+
+def first_outside(cells: memoryview[float], low: array[float], high: array[float]) -> int: ...
 
 class Catalog:
     def __init__(self, packed: Packed, words: dict[str, list[object]], policy_names: tuple[str, ...]) -> None: ...

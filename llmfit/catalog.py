@@ -6,15 +6,15 @@ import mmap
 import os
 import re
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from llmfit import codes
 from llmfit.checks import POLICY_NAMES
 from llmfit.errors import CatalogError
-from llmfit.pack import FORMAT_VERSION, SHAPE_COLUMNS, FixedQuant, Packed
-from llmfit.pack_rows import ROW_COLUMNS
+from llmfit.intact import check, check_format
+from llmfit.pack import FixedQuant, Packed
 from llmfit.shapes import CatalogName
 
 if TYPE_CHECKING:
@@ -40,16 +40,14 @@ class Catalog:
         try:
             check_format(self._map)
             self._packed = msgspec.msgpack.decode(self._map, type=Packed)
-            check_sizes(self._packed)
             self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
-            raise CatalogError(f"the catalog is damaged: {error}") from None
+            raise damaged(error) from None
 
     @classmethod
     def of(cls, packed: Packed) -> Catalog:
         """A catalog that is not in a file; ValueError or TypeError where it does not fit the core."""
         catalog = cls.__new__(cls)
-        check_sizes(packed)
         catalog._packed = packed
         catalog._hold()
         return catalog
@@ -57,6 +55,7 @@ class Catalog:
     def _hold(self) -> None:
         from llmfit._catalog import Catalog as CoreCatalog
 
+        check(self._packed)
         self.core: CoreCatalog = CoreCatalog(self._packed, wire_words(), POLICY_NAMES)
         self.name = CatalogName(version=self._packed.version, digest=self._packed.digest)
         self.size = self._packed.n_rows
@@ -69,9 +68,9 @@ class Catalog:
         from llmfit.tables import Accelerator, CpuFamily, Profile, Tables
 
         return Tables(
-            accelerators=msgspec.msgpack.decode(self._packed.accelerators, type=tuple[Accelerator, ...]),
-            cpus=msgspec.msgpack.decode(self._packed.cpus, type=tuple[CpuFamily, ...]),
-            machines=msgspec.msgpack.decode(self._packed.machines, type=tuple[Profile, ...]),
+            accelerators=decoded(self._packed.accelerators, tuple[Accelerator, ...]),
+            cpus=decoded(self._packed.cpus, tuple[CpuFamily, ...]),
+            machines=decoded(self._packed.machines, tuple[Profile, ...]),
         )
 
     def add_machine(self, profile: Profile) -> None:
@@ -98,7 +97,7 @@ class Catalog:
         """What a runtime reaches on a class of device, by (runtime, device class)."""
         from llmfit import records
 
-        rows = msgspec.msgpack.decode(self._packed.engines, type=list[records.Engine])
+        rows = decoded(self._packed.engines, list[records.Engine])
         return {(row.runtime, row.device): row for row in rows}
 
     @property
@@ -155,27 +154,16 @@ class Catalog:
         return [quant.name for quant in self._packed.quants]
 
 
-class Stamp(msgspec.Struct):
-    """What a packed catalog of any format holds."""
-
-    format_version: int
+def damaged(error: Exception) -> CatalogError:
+    return CatalogError(f"the catalog is damaged: {error}")
 
 
-def check_format(packed: mmap.mmap) -> None:
-    """CatalogError where another version of llmfit packed it; what it holds besides is not looked at."""
-    version = msgspec.msgpack.decode(packed, type=Stamp).format_version
-    if version != FORMAT_VERSION:
-        raise CatalogError(f"the catalog is of format {version}, this llmfit reads {FORMAT_VERSION}")
-
-
-def check_sizes(packed: Packed) -> None:
-    """ValueError where a matrix has not as many cells as rows and columns say: the kernel reads it unchecked."""
-    for name, matrix, n, columns in (
-        ("shapes", packed.shapes, packed.n_shapes, SHAPE_COLUMNS),
-        ("rows", packed.rows, packed.n_rows, ROW_COLUMNS),
-    ):
-        if n < 0 or matrix.nbytes != 8 * n * len(columns):
-            raise ValueError(f"{n} {name} of {len(columns)} columns in {matrix.nbytes} bytes")
+def decoded(table: msgspec.Raw, kind: Any) -> Any:
+    """A table that is decoded when it is needed; CatalogError where it holds something else."""
+    try:
+        return msgspec.msgpack.decode(table, type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise damaged(error) from None
 
 
 def wire_words() -> dict[str, list[object]]:

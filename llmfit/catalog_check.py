@@ -17,7 +17,8 @@ import msgspec
 from llmfit import codes
 from llmfit.catalog import Catalog
 from llmfit.corrections import read_models
-from llmfit.pack import SHAPE_COLUMNS, Packed
+from llmfit.errors import CatalogError
+from llmfit.pack import SHAPE_COLUMNS, Packed, digest_of
 from llmfit.pack_rows import ROW_COLUMNS
 from llmfit.records import Ability, Correction, Model
 from llmfit.shapes import RowFacts
@@ -189,8 +190,13 @@ def check(source: Path) -> Report:
 
 
 def check_packed(catalog: Catalog, path: str) -> Report:
-    """All findings over a packed catalog: those of the rules whose facts it keeps."""
-    models = list(unpacked(catalog.packed))
+    """All findings over a packed catalog: those of the rules whose facts it keeps. CatalogError for a damaged one."""
+    if digest_of(catalog.packed) != catalog.packed.digest:
+        raise CatalogError(f"the catalog is damaged: it does not hold what its digest {catalog.packed.digest!r} says")
+    try:
+        models = list(unpacked(catalog.packed))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"the catalog is damaged: {error}") from None
     known = {model.id: model for model in models}
     rules = [rule for rule in RULES if rule is not names]  # what excuses a name is not packed
     found = [

@@ -39,8 +39,23 @@ def check_models(models: Sequence[records.Model], formats: Mapping[str, records.
             raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
         if model.n_kv_heads > model.n_heads > 0:
             raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
+        if model.kv_shared_layers > model.n_layers:
+            raise CatalogError(f"{where}: kv_shared_layers is larger than n_layers")
+        if model.release_date and not is_day(model.release_date):
+            raise CatalogError(f"{where}: release_date {model.release_date} is not a day of the calendar")
         if model.format not in formats and model.format not in ("bf16", "gguf"):
             raise CatalogError(f"{where}: fixed_formats.csv has no row for the format {model.format!r}")
+
+
+def is_day(date: str) -> bool:
+    """Whether YYYY-MM-DD is a day that there was."""
+    import datetime
+
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError:
+        return False
+    return True
 
 
 def check_names(file: str, found: Iterable[str], wanted: Iterable[str], ordered: bool = False) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import sys
 from array import array
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -42,22 +43,24 @@ MXFP4_PREFERENCE = ("ggml-org", "unsloth")  # who keeps the experts as they were
 
 
 Form = tuple[str, float, bool]
+Bits = Annotated[float, msgspec.Meta(ge=0, le=1e3)]
+Label = Annotated[str, msgspec.Meta(pattern=r"^[ !#-\[\]-~]{1,40}$")]  # it stands in JSON as it is
 
 
 class FixedQuant(msgspec.Struct, frozen=True):
     """One quantization as the kernel knows it; `runtime` is an index of codes.RUNTIMES or -1."""
 
-    name: str
+    name: Label
     runtime: int
-    body_bits: float
-    expert_bits: float
-    output_bits: float
-    embedding_bits: float
-    nameonly_bits: float
-    loss_bits: float
+    body_bits: Bits
+    expert_bits: Bits
+    output_bits: Bits
+    embedding_bits: Bits
+    nameonly_bits: Bits
+    loss_bits: Bits
     speed: int  # of codes.SPEED_CLASSES
     mix: str = ""
-    mix_scale: float = 1.0
+    mix_scale: Bits = 1.0
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -217,6 +220,13 @@ def layout_bits(path: Path) -> dict[str, int]:
 def check_mixes(types: list[records.GgufType], mixes: list[records.MixRule], quants: list[records.Quant]) -> None:
     """Names that one table uses and another lacks."""
     known, labels = {t.type for t in types}, {rule.label for rule in mixes}
+    fallback = {t.type: t.fallback for t in types}
+    for t in types:
+        name = t.type
+        for _ in types:
+            name = fallback.get(name, "")
+        if name:
+            raise CatalogError(f"gguf_types.csv: {t.type} falls back on itself in the end")
     for where, missing in (
         ("gguf_types.csv: fallback", {t.fallback for t in types if t.fallback} - known),
         ("gguf_mixes.csv: type", {rule.type for rule in mixes} - known),
@@ -412,8 +422,13 @@ def pack(source: Path) -> bytes:
         accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily), machines=table("machines.csv", Profile),
     )  # fmt: skip
-    digest = hashlib.sha256(msgspec.msgpack.encode(packed)).hexdigest()[:16]
-    return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest))
+    return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest_of(packed)))
+
+
+def digest_of(packed: Packed) -> str:
+    """The name of what a catalog holds, as it reads once it is packed (where 16 is 16.0)."""
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(msgspec.structs.replace(packed, digest="")), type=Packed)
+    return hashlib.sha256(msgspec.msgpack.encode(read)).hexdigest()[:16]
 
 
 def main(arguments: list[str]) -> int:

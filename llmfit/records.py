@@ -9,10 +9,17 @@ import msgspec
 from llmfit import codes
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e14)]
+Rate = Annotated[float, msgspec.Meta(ge=1e-6, le=1e14)]  # of what is divided by
 Number = Annotated[float, msgspec.Meta(ge=-1e14, le=1e14)]  # bounds keep NaN and infinity out
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+# No real model comes near these; beyond them sums in the kernel could overflow (llmfit/intact.py).
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 25)]
+Layers = Annotated[int, msgspec.Meta(ge=0, le=1 << 13)]
+Heads = Layers
+Experts = Annotated[int, msgspec.Meta(ge=0, le=1 << 15)]
+Window = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 RepoId = Annotated[str, msgspec.Meta(pattern=r"^[\w.+-]+(/[\w.+-]+)?$", max_length=200)]
+Date = Annotated[str, msgspec.Meta(pattern=r"^20[12]\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 Words = tuple[str, ...]
 
 
@@ -29,31 +36,31 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     params_text: Positive
     nominal_size: str = ""
     model_type: str = ""
-    n_layers: Count = 0
+    n_layers: Layers = 0
     hidden_size: Count = 0
-    n_heads: Count = 0
-    n_kv_heads: Count = 0
+    n_heads: Heads = 0
+    n_kv_heads: Heads = 0
     head_dim: Count = 0
     v_head_dim: Count = 0
-    full_kv_heads: Count = 0
+    full_kv_heads: Heads = 0
     full_head_dim: Count = 0
     intermediate_size: Count = 0
     moe_intermediate_size: Count = 0
     shared_intermediate_size: Count = 0
     vocab_size: Count = 0
     tied_embeddings: bool = False
-    n_experts: Count = 0
-    n_experts_active: Count = 0
+    n_experts: Experts = 0
+    n_experts_active: Experts = 0
     n_experts_shared: Count = 0
-    n_dense_layers: Count = 0
+    n_dense_layers: Layers = 0
     attention: Literal[codes.ATTENTIONS] = ""  # type: ignore[valid-type]
-    sliding_window: Count = 0
-    n_full_attn_layers: Count | None = None
-    kv_shared_layers: Count = 0
+    sliding_window: Window = 0
+    n_full_attn_layers: Layers | None = None
+    kv_shared_layers: Layers = 0
     kv_lora_rank: Count = 0
     rope_head_dim: Count = 0
     context_length: Tokens | None = None
-    release_date: Annotated[str, msgspec.Meta(pattern=r"^20[12]\d-[01]\d-[0-3]\d$")] | None = None
+    release_date: Date | None = None
     license: Annotated[str, msgspec.Meta(pattern=r"^[\w.+,-]+$")] | None = None
     capabilities: tuple[Literal["tool_use", "vision", "audio", "reasoning", "embedding", "rerank"], ...] = ()
     format: Literal[codes.FORMATS]  # type: ignore[valid-type]
@@ -76,12 +83,12 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     model_type: str
-    n_layers: Count = 0
+    n_layers: Layers = 0
     hidden_size: Count = 0
     attention: str = ""
     full_attention_layers: tuple[int, ...] = ()
     linear_kind: Literal[codes.LINEAR_KINDS] = ""  # type: ignore[valid-type]
-    n_linear_layers: Count = 0
+    n_linear_layers: Layers = 0
     ssm_inner: Count = 0
     ssm_state: Count = 0
     ssm_groups: Count = 0
@@ -169,16 +176,16 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     runtime: Literal[codes.RUNTIMES]  # type: ignore[valid-type]
     device: str
-    eta: Annotated[float, msgspec.Meta(gt=0, lt=1)]
-    per_layer_us: Positive
-    context_mib: Positive
+    eta: Annotated[float, msgspec.Meta(ge=1e-6, lt=1)]
+    per_layer_us: Rate
+    context_mib: Rate
     max_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    assumed_bandwidth_gbps: Positive
-    tp_layer_us: Positive
+    assumed_bandwidth_gbps: Rate
+    tp_layer_us: Rate
     compute_share: Annotated[
         float, msgspec.Meta(gt=0, le=10)
     ]  # of the shader peak, reached by prompts; matrix units exceed it
-    spread: Positive  # 80 % of measurements lie within a factor 1 + spread
+    spread: Rate  # 80 % of measurements lie within a factor 1 + spread
     source: str
 
 

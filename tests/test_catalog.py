@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,8 @@ import pytest
 from llmfit import catalog as catalogs
 from llmfit.catalog import Catalog
 from llmfit.errors import CatalogError
-from llmfit.pack import FORMAT_VERSION, Packed
+from llmfit.pack import FORMAT_VERSION, SHAPE_COLUMNS, Packed
+from llmfit.pack_rows import ROW_COLUMNS
 
 SHIPPED = Path(catalogs.shipped_path())
 ROOT = Path(__file__).parents[1]
@@ -72,6 +74,18 @@ def test_an_older_format_with_other_fields(tmp_path: Path) -> None:
     assert f"of format {FORMAT_VERSION - 1}" in refused(tmp_path / "old")
 
 
+def cell(matrix: str, columns: tuple[str, ...], column: str, value: float) -> Callable[[Packed], dict[str, object]]:
+    """The last cell of a column changed."""
+
+    def damage(packed: Packed) -> dict[str, object]:
+        cells = array("d", getattr(packed, matrix).tobytes())
+        n = packed.n_rows if matrix == "rows" else packed.n_shapes
+        cells[(columns.index(column) + 1) * n - 1] = value
+        return {matrix: memoryview(cells.tobytes())}
+
+    return damage
+
+
 DAMAGES: dict[str, Callable[[Packed], dict[str, object]]] = {
     "shapes cut": lambda p: {"shapes": memoryview(p.shapes.tobytes()[:-8])},
     "shapes odd": lambda p: {"shapes": memoryview(p.shapes.tobytes()[:-3])},
@@ -82,6 +96,25 @@ DAMAGES: dict[str, Callable[[Packed], dict[str, object]]] = {
     "text cut": lambda p: {"row_json": memoryview(p.row_json.tobytes()[:-1])},
     "ends cut": lambda p: {"id_ends": memoryview(p.id_ends.tobytes()[:-4])},
     "policy": lambda p: {"policy": {**p.policy, "nothing": 1.0}},
+    "twice a type": lambda p: {"types": p.types * 4},
+    "a type that falls back on itself": lambda p: {
+        "types": [msgspec.structs.replace(t, fallback=t.type) for t in p.types]
+    },
+    "no shape": cell("rows", ROW_COLUMNS, "shape", 1e6),
+    "half of nothing": cell("rows", ROW_COLUMNS, "proof", float("nan")),
+    "a newer row": cell("rows", ROW_COLUMNS, "newer", 1 << 30),
+    "a provider": cell("rows", ROW_COLUMNS, "provider", -1),
+    "a quantization": cell("shapes", SHAPE_COLUMNS, "own_quant", 10_000),
+    "layers without end": cell("shapes", SHAPE_COLUMNS, "n_layers", float(1 << 40)),
+    "a ladder": lambda p: {"ladders": [[*p.ladders[0][:-1], 10_000], *p.ladders[1:]]},
+    "a fourth ladder": lambda p: {"ladders": [*p.ladders, []]},
+    "more use cases": lambda p: {"use_cases": p.use_cases * 9},
+    "more qualities": lambda p: {"quality": p.quality * 9},
+    "a long label": lambda p: {"quants": [msgspec.structs.replace(q, name="x" * 9000) for q in p.quants]},
+    "a label with a quote": lambda p: {"quants": [msgspec.structs.replace(q, name='"') for q in p.quants]},
+    "texts that end before they begin": lambda p: {
+        "id_ends": memoryview(array("I", [1 << 31, *p.id_ends.cast("I")[1:]]).tobytes())
+    },
     "quants": lambda p: {"quants": p.quants * 3, "ladders": [p.ladders[0] * 3, *p.ladders[1:]]},
 }
 

@@ -92,6 +92,13 @@ def test_a_wrong_fact_in_a_packed_catalog(data: Path, tmp_path: Path) -> None:
     assert "other.msgpack: Qwen/Qwen3-8B: released 2011-01-01, before there were such models" in done.stdout
 
 
+def test_a_packed_catalog_with_a_flipped_bit(data: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "other.msgpack"
+    packed.write_bytes(pack.pack(data).replace(b'"provider":"', b'"provider","', 1))
+    done = llmfit("check", str(packed))
+    assert done.returncode == 1 and done.stderr.startswith("llmfit: the catalog is damaged: "), done
+
+
 @pytest.mark.parametrize("path", ["no/such/folder", "."])
 def test_what_cannot_be_checked_is_said_in_one_line(path: str, tmp_path: Path) -> None:
     done = llmfit("check", str(tmp_path / path))

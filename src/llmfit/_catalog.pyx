@@ -29,6 +29,22 @@ cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
     return room
 
 
+def first_outside(const double[::1] cells, const double[::1] low, const double[::1] high):
+    """The first column of a matrix (one column after the other) with a cell outside its limits; -1 if there is none."""
+    cdef Py_ssize_t columns = low.shape[0], i
+    cdef Py_ssize_t n = cells.shape[0] // columns
+    cdef Py_ssize_t k
+    cdef int inside
+    for k in range(columns):
+        inside = 1
+        with nogil:
+            for i in range(k * n, (k + 1) * n):
+                inside &= (cells[i] >= low[k]) & (cells[i] <= high[k])  # NaN is neither
+        if not inside:
+            return k
+    return -1
+
+
 cdef Quality quality_of(q):
     return Quality(
         q.c0, q.size, q.date, q.size2, q.date2, q.sparsity, q.size_date, q.reasoning, q.coder, q.vision, q.distill
@@ -227,9 +243,12 @@ cdef class Catalog:
 
     cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *:
         cdef Strings s
-        cdef int n = self.columns.n_rows
+        cdef int i, n = self.columns.n_rows
         if ends.shape[0] != n or (n and ends[n - 1] != text.shape[0]):
             raise ValueError("the text of the rows is cut short")
+        for i in range(1, n):
+            if ends[i] < ends[i - 1]:
+                raise ValueError("the text of a row ends before it begins")
         self.kept.append((text, ends))
         s.data = NULL
         s.ends = NULL
@@ -300,7 +319,7 @@ cdef class Catalog:
         if not 0 <= index < self.columns.n_rows:
             raise IndexError(index)
         cdef Text text = piece(&self.columns.ids, index)
-        return text.data[:text.size].decode()
+        return text.data[:text.size].decode("utf-8", "replace")
 
     def index_of(self, str name):
         """The row whose id is `name`, ignoring case; -1 if there is none."""

@@ -373,11 +373,11 @@ cdef class Ranking:
             put(&b, head, len(head))
             with nogil:
                 for k in range(n):
-                    if not reserve(&b, self.row(rows[k]).size + 1 + tail_size):
+                    if not reserve(&b, self.row(rows[k]).size + 2 + tail_size):
                         break
                     if k:
                         put(&b, &between, 1)
-                    put_members(&b, self.row(rows[k]).data, wanted, n_keys)
+                    put_members(&b, self.row(rows[k]).data, self.row(rows[k]).size, wanted, n_keys)
                 put(&b, last, tail_size)
             if b.failed:
                 raise MemoryError

@@ -53,6 +53,8 @@ cdef inline Text mlx_copy(const Columns* c, int row, int quant) noexcept nogil:
     cdef int step = 0
     cdef Py_ssize_t i, start = 0
     for i in range(t.size):
+        if step == c.ladder.size[MLX]:
+            break
         if t.data[i] == 0:
             if c.ladder.quant[MLX][step] == quant:
                 t.data, t.size = t.data + start, i - start
