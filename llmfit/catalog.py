@@ -206,6 +206,13 @@ def default() -> Catalog:
     return Catalog(shipped_path())
 
 
+def reopen() -> Catalog:
+    """The shipped catalog as it is now, from now on the default one. CatalogError, and the one before stays."""
+    Catalog(shipped_path())
+    default.cache_clear()
+    return default()
+
+
 def shipped_path() -> str:
     """Beside the compiled core: in an editable installation that is not beside this file."""
     try:

@@ -76,11 +76,22 @@ class Engine:
         self.catalog = catalog
         self.machine = machine
         self.max_context = max_context
-        home = os.path.expanduser("~")
-        catalog.core.mark_installed(catalog.rows_naming(installed_names(os.environ, home)))
+        self.analyses = 0  # how many were made
+        self._mark_installed()
         self._machines: Recent[tuple[Machine, Any, str]] = Recent(KEPT_HOSTS)
         self._estimates: Recent[Estimates] = Recent(KEPT_RANKINGS)
         self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS)
+
+    def _mark_installed(self) -> None:
+        names = installed_names(os.environ, os.path.expanduser("~"))
+        self.catalog.core.mark_installed(self.catalog.rows_naming(names))
+
+    def adopt(self, catalog: Catalog) -> None:
+        """From now on answer from another catalog."""
+        self.catalog = catalog
+        self._mark_installed()
+        self._estimates, self._rankings = Recent(KEPT_RANKINGS), Recent(KEPT_RANKINGS)
+        self.observe(replace(self.machine))  # equal, yet another: what was kept about it is no longer true
 
     def observe(self, machine: Machine) -> None:
         """From now on answer for this state of the machine."""
@@ -108,8 +119,12 @@ class Engine:
         settings = self.settings_of(query)
         key = (stamp, *settings)
 
+        def estimate() -> Estimates:
+            self.analyses += 1
+            return Estimates(self.catalog.core, host, *settings)
+
         def rank() -> Ranking:
-            return Ranking(self._estimates.get(key, lambda: Estimates(self.catalog.core, host, *settings)), use_case)
+            return Ranking(self._estimates.get(key, estimate), use_case)
 
         return machine, stamp, self._rankings.get((*key, use_case), rank)
 

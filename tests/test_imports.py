@@ -22,7 +22,7 @@ KERNEL_LAYERS = (
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place values",
     "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
-    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "catalog", "catalog_check hardware",
+    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "intact", "catalog", "catalog_check hardware",
     "host params", "estimator trial explain empties", "files", "query", "planning encode",
     "openapi_booking", "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip

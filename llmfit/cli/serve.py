@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from llmfit import params
-from llmfit.cli.common import Command, flags, query_of, recording, whole
+from llmfit.cli.common import flags, query_of, recording, whole
+from llmfit.cli.config import ConfigCommand, config_option
+from llmfit.errors import BadParam
 from llmfit.values import value_of
 
 EXAMPLES = """
@@ -18,7 +20,7 @@ llmfit serve --unix-socket /run/llmfit.sock
 """
 
 
-@click.command("serve", cls=Command, short_help="Serve the HTTP API and the page until SIGTERM.", epilog=EXAMPLES)
+@click.command("serve", cls=ConfigCommand, short_help="Serve the HTTP API and the page until SIGTERM.", epilog=EXAMPLES)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default="8787", show_default=True, metavar="N", help="TCP port to listen on.")
 @click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket (mode 0660) instead of TCP.")
@@ -31,37 +33,46 @@ llmfit serve --unix-socket /run/llmfit.sock
 @click.option("--rate-limit", metavar="RATE[:BURST]", help="Requests a second of one client, and how many at once.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate chain (PEM): HTTPS instead of HTTP.")
 @click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
+@click.option("--metrics", is_flag=True, help="Count what is answered, and tell Prometheus at /metrics.")
+@click.option("--access-log", is_flag=True, help="Log every request, with its id.")
+@click.option("--log-format", default="text", show_default=True, metavar="text|json", help="How lines are logged.")
+@config_option
 @flags("system")
-def command(
-    host: str, port: str, unix_socket: str | None, workers: str, max_context: str | None,
-    token_file: str | None, insecure: bool, allow_host: tuple[str, ...], cors_origin: tuple[str, ...],
-    rate_limit: str | None, tls_cert: str | None, tls_key: str | None, **given: tuple[str, ...],
-) -> None:  # fmt: skip
-    """Serve the HTTP API, and the page at /, until SIGTERM. The parameters of the machine hold for all requests."""
+def command(**given: Any) -> None:
+    """Serve the HTTP API, and the page at /, until SIGTERM. The parameters of the machine hold for all requests.
+
+    Each flag may also stand in the environment (LLMFIT_PORT) or in a TOML file (--config), in this order.
+    """
+    own = {name: given.pop(name) for name in given.keys() - {param.name for param in params.at("system")}}
     query = query_of("system", given)
-    context = value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None
+    max_context, port, socket = own["max_context"], own["port"], own["unix_socket"]
+    from llmfit.server import access, logs
+
+    if own["log_format"] not in logs.FORMATS:
+        raise BadParam(f"invalid log_format value: use {'|'.join(logs.FORMATS)}")
     settings: dict[str, Any] = {
-        "host": host,
+        "host": own["host"],
         "port": whole("port", port, 0, 65535),
-        "unix_socket": os.path.abspath(unix_socket) if unix_socket is not None else None,
-        "workers": whole("workers", workers, 1, 64),
-        "max_context": context,
+        "unix_socket": os.path.abspath(socket) if socket is not None else None,
+        "workers": whole("workers", own["workers"], 1, 64),
+        "max_context": value_of(params.BY_NAME["max_context"], max_context) if max_context is not None else None,
+        **{name: own[name] for name in ("metrics", "access_log", "log_format")},
     }
+    rate = own["rate_limit"]
+    who = access.AccessFlags(
+        token_file=own["token_file"], insecure=own["insecure"], tls_cert=own["tls_cert"], tls_key=own["tls_key"],
+        allow_hosts=tuple(map(access.host_of, own["allow_host"])),
+        cors_origins=tuple(map(access.origin_of, own["cors_origin"])),
+        rate_limit=access.rate_of(rate) if rate is not None else None,
+    )  # fmt: skip
     from llmfit import catalog
     from llmfit.hardware import LiveSource, WhatIf, apply_whatif, detect
     from llmfit.hardware.steady import steady
+    from llmfit.server.app import Settings
+    from llmfit.server.workers import serve as run
 
     whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
     tables = catalog.default().tables
     source = recording()
     machine = apply_whatif(steady(detect(tables, source or LiveSource(measure=False))), whatif, tables)
-    from llmfit.server import access
-    from llmfit.server.app import Settings
-    from llmfit.server.workers import serve as run
-
-    who = access.AccessFlags(
-        token_file=token_file, insecure=insecure, allow_hosts=tuple(map(access.host_of, allow_host)),
-        cors_origins=tuple(map(access.origin_of, cors_origin)),
-        rate_limit=access.rate_of(rate_limit) if rate_limit is not None else None, tls_cert=tls_cert, tls_key=tls_key,
-    )  # fmt: skip
     run(Settings(machine=machine, whatif=whatif, observe=source is None, access=who, **settings))

@@ -236,11 +236,6 @@ class Access:
         self.origins = frozenset(flags.cors_origins)
         self.tls = tls_context(flags.tls_cert, flags.tls_key) if host is not None else None
 
-    @property
-    def needed(self) -> bool:
-        """Whether any request has to be looked at before its route is."""
-        return bool(self.tokens or self.rates or self.origins)
-
     def reload(self) -> None:
         """Read the certificate again; LlmfitError, and the one before stays."""
         if self.tls is not None and self.flags.tls_cert is not None and self.flags.tls_key is not None:

@@ -14,11 +14,13 @@ from llmfit.server.access import Access, AccessFlags
 from llmfit.server.board import Board
 from llmfit.server.booking import Books
 from llmfit.server.connection import SILENCE_SECONDS
+from llmfit.server.counts import Counts
 from llmfit.server.failures import MOST_BODY, MOST_HEADERS
 from llmfit.server.front import Front
 from llmfit.server.hosts import HostCheck
 from llmfit.server.known import Known
 from llmfit.server.ledger import Ledger
+from llmfit.server.metrics import Metrics
 from llmfit.server.pages import Pages
 from llmfit.server.routes import Routes
 from llmfit.server.site import Site
@@ -36,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     max_context: int | None = None
     access: AccessFlags = AccessFlags()
+    metrics: bool = False
+    access_log: bool = False
+    log_format: str = "text"
 
     @property
     def address(self) -> str | None:
@@ -49,6 +54,7 @@ class Shared:
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.access, settings.address)
         self.board, self.ledger = Board(), Ledger()
+        self.counts = Counts(settings.workers) if settings.metrics else None
 
 
 def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
@@ -67,9 +73,12 @@ def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic,
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)
     routes = Routes(Pages(engine), hosts, Books(engine, shared.ledger))
-    for part in (routes, Known(engine.catalog, hosts), Site(hosts)):
+    for part in (routes, Known(engine, hosts), Site(hosts)):
         part.install(app)
-    if access.needed:
-        app.ctx.front = Front(app, access)
+    if shared.counts is not None:
+        routes.counts = shared.counts
+        Metrics(routes, shared.counts).install(app)
+    front = Front(app, access, shared.counts, settings.access_log)
+    app.ctx.front = front if front.needed else None
     routes.pages.make(("top", "", None))
     return app, routes

@@ -37,6 +37,11 @@ class Events:
         self.change = change
         self._wake()
 
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
     def close(self) -> None:
         """End every answer, so that the server can stop."""
         self.closed = True

@@ -11,6 +11,7 @@ from sanic.response import raw
 from llmfit.encode import encode
 from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, UnknownModel, WrongType
 from llmfit.server import safe
+from llmfit.server.logs import id_of
 from llmfit.shapes import Failure
 
 log = logging.getLogger("llmfit.server")
@@ -65,5 +66,6 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
             return failure(error.status_code, text, headers)
         if isinstance(error, SanicException) and error.status_code == 503:
             return failure(503, TEXTS[503])
-        log.error("unexpected failure", exc_info=error)
-        return failure(500, TEXTS[500])
+        name = id_of(request)
+        log.error("unexpected failure", exc_info=error, extra={"fields": {"request_id": name}})
+        return failure(500, TEXTS[500], {"X-Request-ID": name})

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
+from llmfit.server import logs
 from llmfit.server.access import Access
+from llmfit.server.counts import OTHER, Counts, route_at
 from llmfit.server.failures import TEXTS, failure
+from llmfit.server.logs import id_of
 from llmfit.server.ready import Ready
 
 OPEN = frozenset({"/health", "/healthz", "/readyz"})  # neither tokens nor rates: they say nothing and must be asked
@@ -27,11 +30,13 @@ Check = Callable[[Request], HTTPResponse | None]
 class Front:
     """Refuses what may not pass, and marks answers for the origins that may read them."""
 
-    def __init__(self, app: Sanic, access: Access) -> None:  # type: ignore[type-arg]
+    def __init__(self, app: Sanic, access: Access, counts: Counts | None, log: bool) -> None:  # type: ignore[type-arg]
         self.app = app
+        self.counts, self.log = counts, log
         self.tokens, self.rates, self.origins = tokens, rates, origins = access.tokens, access.rates, access.origins
         given = ((rates, self.too_often), (origins, self.preflight), (tokens, self.unknown))
         self.checks: list[Check] = [check for flag, check in given if flag]
+        self.needed = bool(self.checks or counts or log)
 
     async def handle(self, request: Request) -> None:
         """One request: the first check that refuses it answers, before a body is read."""
@@ -63,15 +68,29 @@ class Front:
             return None
         return failure(401, TEXTS[401], {"WWW-Authenticate": CHALLENGE})
 
-    def dress(self, request: Request | None, response: BaseHTTPResponse) -> None:
-        """The headers that an answer has because of who asked."""
+    def dress(self, request: Request, response: BaseHTTPResponse) -> None:
+        """An answer is about to go out: count it, log it, give it the headers that depend on who asked."""
+        if self.counts is not None or self.log:
+            self.note(request, response.status)
+        if self.log:
+            add(response, (b"x-request-id", id_of(request).encode()))
         if not self.origins:
             return
-        origin = request.headers.get("origin", "") if request is not None else ""
+        origin = request.headers.get("origin", "")
         more = [(b"vary", b"Origin")]
         if origin in self.origins:
             more += [(b"access-control-allow-origin", origin.encode()), (b"access-control-expose-headers", EXPOSED)]
         add(response, *more)
+
+    def note(self, request: Request, status: int) -> None:
+        """How long it took from the whole request to the beginning of its answer."""
+        begun = getattr(request.stream, "perft0", None)  # set when the request was whole
+        seconds = time.perf_counter() - begun if begun is not None else 0.0
+        if self.counts is not None:
+            at = route_at(request.route.path) if request.route is not None else OTHER
+            self.counts.answered(at, status, seconds)
+        if self.log:
+            logs.answered(request, status, seconds)
 
 
 def add(response: BaseHTTPResponse, *headers: tuple[bytes, bytes]) -> None:

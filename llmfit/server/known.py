@@ -6,6 +6,7 @@ from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.catalog import Catalog
 from llmfit.encode import encode
+from llmfit.query import Engine
 from llmfit.server.files import ASK_AGAIN, File
 from llmfit.server.hosts import HostCheck
 from llmfit.shapes import HardwareAnswer, KnownAccelerator, KnownMachine
@@ -14,10 +15,10 @@ from llmfit.shapes import HardwareAnswer, KnownAccelerator, KnownMachine
 class Known:
     """The answer, made when it is first asked for: the tables cost a server nothing that no page looks at."""
 
-    def __init__(self, catalog: Catalog, hosts: HostCheck) -> None:
-        self.catalog = catalog
+    def __init__(self, engine: Engine, hosts: HostCheck) -> None:
+        self.engine = engine
         self.hosts = hosts
-        self._file: File | None = None
+        self._file: tuple[Catalog, File] | None = None
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         app.add_route(self.hardware, "/api/v1/hardware", methods=("GET", "HEAD"))  # type: ignore[arg-type]
@@ -26,9 +27,11 @@ class Known:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        if self._file is None:
-            self._file = File(encode(known(self.catalog)), b"application/json", ASK_AGAIN, b"Accept-Encoding")
-        return self._file.answer(request)
+        catalog = self.engine.catalog
+        if self._file is None or self._file[0] is not catalog:
+            made = File(encode(known(catalog)), b"application/json", ASK_AGAIN, b"Accept-Encoding")
+            self._file = catalog, made
+        return self._file[1].answer(request)
 
 
 def known(catalog: Catalog) -> HardwareAnswer:

@@ -106,6 +106,11 @@ class Pages:
         self._bytes = 0
         self._machine = engine.machine
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(pages, bytes) that are kept."""
+        return len(self._held), self._bytes
+
     def held(self, url: bytes) -> Finished | None:
         """The answer, if this was asked before about this state of the machine. `url`: see Form.url."""
         if self._machine is not self.engine.machine:

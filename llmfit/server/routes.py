@@ -11,10 +11,13 @@ from urllib.parse import unquote
 
 from sanic import HTTPResponse, Request, Sanic
 
+from llmfit import catalog
 from llmfit.encode import encode, node
+from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
 from llmfit.server.booking import Books
 from llmfit.server.compress import encoders
+from llmfit.server.counts import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAGE_BYTES, PAGES, Counts
 from llmfit.server.documents import DOCUMENTS, document_of
 from llmfit.server.events import Events
 from llmfit.server.failures import MOST_URL, TEXTS, failure
@@ -24,6 +27,7 @@ from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_o
 from llmfit.server.posts import object_of, planned
 from llmfit.server.ready import CHUNKED, Ready
 from llmfit.shapes import Health
+from llmfit.tables import Profile
 
 PREFIX, RESERVATIONS = "/api/v1/models/", "/api/v1/reservations"
 LARGE = 1 << 18  # bytes
@@ -46,8 +50,10 @@ class Routes:
         self.hosts = hosts
         self.events = Events(books.change)
         self.ready = False
+        self.counts: Counts | None = None  # where /metrics is wanted
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
+        self._analyses = pages.engine.analyses  # that were counted
         self.healthy = finished(encode(Health("ok", node())), etag_of("health", node()))
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
@@ -149,7 +155,49 @@ class Routes:
         plain = endpoint == "system" or (accept is None and encodings is None)
         form = JSON if plain else form_of(accept, encodings)
         page = None if self.books.changed() else self.pages.held(form.url(request.raw_url))
-        return sent(request, page) if page is not None else self.compute(request, endpoint, form)
+        if page is not None:
+            return sent(request, page)
+        return (self.compute if self.counts is None else self.counted)(request, endpoint, form)
+
+    async def counted(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
+        """An answer that had to be made, counted unless it is an error."""
+        assert self.counts is not None
+        try:
+            answer = await self.compute(request, endpoint, form)
+        except LlmfitError:
+            raise
+        except BaseException:
+            self.counts.add(COMPUTED)  # its beginning was sent
+            raise
+        if answer is None or answer.status < 400:
+            self.counts.add(COMPUTED)
+        return answer
+
+    def note(self, connections: int | None = None) -> None:
+        """Put up what this worker knows of itself."""
+        counts, engine = self.counts, self.pages.engine
+        if counts is None:
+            return
+        counts.add(ANALYSES, engine.analyses - self._analyses)
+        self._analyses = engine.analyses
+        for cell, number in zip((PAGES, PAGE_BYTES), self.pages.size, strict=True):
+            counts.put(cell, number)
+        counts.put(LISTENERS, self.events.listeners)
+        if connections is not None:
+            counts.put(CONNECTIONS, connections)
+
+    async def reopen(self, machines: tuple[Profile, ...]) -> None:
+        """Answer from the catalog as it is now; CatalogError, and the one before stays."""
+
+        def adopt() -> None:
+            opened = catalog.reopen()
+            for profile in machines:
+                opened.add_machine(profile)
+            self.pages.engine.adopt(opened)
+            self.books.settle()
+
+        await asyncio.get_running_loop().run_in_executor(self.worker, adopt)
+        self.events.tell(self.books.change)
 
     async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
         if len(request.raw_url) > MOST_URL:

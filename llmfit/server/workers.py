@@ -24,11 +24,15 @@ from sanic import Sanic
 from llmfit._core import keep_freed_memory
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
+from llmfit.server import logs
 from llmfit.server.app import Settings, Shared, create_app
 from llmfit.server.board import Board
 from llmfit.server.connection import SILENCE_SECONDS, Connection, Fronted
+from llmfit.server.counts import REPLACED
+from llmfit.server.metrics import wanted
 from llmfit.server.routes import Routes, without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
+from llmfit.tables import Profile
 
 App: TypeAlias = "Sanic[Any, Any]"
 log = logging.getLogger("llmfit.server")
@@ -41,7 +45,9 @@ LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. LlmfitError where it cannot start."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.set_up(settings.log_format)
+    if settings.metrics:
+        wanted()
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise LlmfitError("more than one worker needs a system with fork; use --workers 1")
     shared = Shared(settings)
@@ -53,7 +59,7 @@ def serve(settings: Settings) -> None:
     print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
     try:
         if settings.workers == 1:
-            work(settings, shared, sock, observer=True)
+            work(settings, shared, sock, 0)
         else:
             Workers(settings, shared, sock).run()
     finally:
@@ -61,30 +67,70 @@ def serve(settings: Settings) -> None:
             remove_socket_file(settings.unix_socket)
 
 
-def work(settings: Settings, shared: Shared, sock: socket.socket, observer: bool) -> None:
-    """One worker, until it is told to stop. One of them observes the machine for all."""
+def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -> None:
+    """One worker, until it is told to stop. The first one observes the machine for all."""
+    reloads: list[int] = []  # a SIGHUP that comes before the event loop waits here
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda number, _: reloads.append(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
     # A signal that comes before the event loop listens to signals ends the process cleanly too.
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: sys.exit(0))
+    for each in STOP_SIGNALS:
+        signal.signal(each, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_freed_memory()
+    if shared.counts is not None:
+        shared.counts.be(number)
     app, routes = create_app(settings, shared)
-    if observer and settings.observe:
-        threading.Thread(target=observe, args=(settings, shared.board), daemon=True, name="observer").start()
-    uvloop.run(answer(app, routes, shared, sock))
+    look = threading.Event()
+    if number == 0 and settings.observe:
+        threading.Thread(target=observe, args=(settings, shared.board, look), daemon=True, name="observer").start()
+    uvloop.run(answer(app, routes, Reload(settings, shared, routes, look, reloads), shared, sock))
 
 
-def observe(settings: Settings, board: Board) -> None:
-    """Look at the machine every few seconds and put up what changed."""
+class Reload:
+    """What SIGHUP does in a worker: the catalog, profile files, the certificate and the machine are read again."""
+
+    def __init__(
+        self, settings: Settings, shared: Shared, routes: Routes, look: threading.Event, early: list[int]
+    ) -> None:
+        self.settings, self.shared, self.routes, self.look = settings, shared, routes, look
+        self.asked = bool(early)
+
+    def ask(self) -> None:
+        self.asked = True
+
+    async def now(self) -> None:
+        """What cannot be read stays as it was, and the log says why."""
+        self.asked = False
+        try:
+            self.shared.access.reload()
+            await self.routes.reopen(profiles(self.settings))
+            self.look.set()
+            log.warning("reloaded: catalog %s", self.routes.pages.engine.catalog.name.version)
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+
+
+def profiles(settings: Settings) -> tuple[Profile, ...]:
+    """The machine of ``--profile FILE``, as the file says now; LlmfitError."""
+    from llmfit import catalog
+    from llmfit.hardware.profile_file import is_path, load_profile
+
+    name = settings.whatif.profile
+    return (load_profile(name, catalog.default().tables),) if name is not None and is_path(name) else ()
+
+
+def observe(settings: Settings, board: Board, look: threading.Event) -> None:
+    """Look at the machine every few seconds, or when told to, and put up what changed."""
     from llmfit import catalog
     from llmfit.hardware import LiveSource, apply_whatif, detect
     from llmfit.hardware.steady import steady
 
     without_stop_signals()
-    tables = catalog.default().tables
     last: Machine | None = None
     source = LiveSource(measure=False)  # the first answers do not wait for it
     while True:
+        tables = catalog.default().tables
         try:
             now = steady(detect(tables, source), last)
             if now is not last:
@@ -92,11 +138,13 @@ def observe(settings: Settings, board: Board) -> None:
                 board.publish(apply_whatif(now, settings.whatif, tables))
         except Exception:
             log.exception("the machine could not be observed; the last state stands")
-        time.sleep(OBSERVE_SECONDS)
+        if look.wait(OBSERVE_SECONDS):
+            look.clear()
+            last = None
         source = LiveSource()
 
 
-async def answer(app: App, routes: Routes, shared: Shared, sock: socket.socket) -> None:
+async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock: socket.socket) -> None:
     """Accept connections until a signal, then let every answer end.
 
     Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
@@ -105,9 +153,11 @@ async def answer(app: App, routes: Routes, shared: Shared, sock: socket.socket) 
     access = shared.access
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, told.set)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload.ask)
     more: dict[str, Any] = {"ssl_handshake_timeout": SILENCE_SECONDS} if access.tls is not None else {}
     server = await app.create_server(
-        sock=sock, backlog=BACKLOG, protocol=Fronted if access.needed else Connection, ssl=access.tls,
+        sock=sock, backlog=BACKLOG, protocol=Fronted if app.ctx.front else Connection, ssl=access.tls,
         asyncio_server_kwargs={"start_serving": False, **more},
     )  # fmt: skip
     assert server is not None
@@ -115,6 +165,9 @@ async def answer(app: App, routes: Routes, shared: Shared, sock: socket.socket) 
     await server.start_serving()  # type: ignore[no-untyped-call]
     routes.ready = True
     while not told.is_set():
+        if reload.asked:
+            await reload.now()
+        routes.note(len(server.connections))
         machine = shared.board.news()
         if machine is not None or routes.books.changed():
             await routes.settle(machine)
@@ -145,7 +198,7 @@ class Workers:
     def __init__(self, settings: Settings, shared: Shared, sock: socket.socket) -> None:
         self.settings, self.shared = settings, shared
         self.sock = sock
-        self.started: dict[int, tuple[float, bool]] = {}  # when, and whether it is the observer, by process id
+        self.started: dict[int, tuple[float, int]] = {}  # when, and which worker it is, by process id
         self.stopping = False
 
     def run(self) -> None:
@@ -155,27 +208,33 @@ class Workers:
         catalog.default()  # opened before the fork: its pages are shared
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        for index in range(self.settings.workers):
-            self.start(observer=index == 0)
+        signal.signal(signal.SIGHUP, self.reload)
+        for number in range(self.settings.workers):
+            self.start(number)
         while self.started:
             pid, status = os.wait()
-            begun, observer = self.started.pop(pid)
+            begun, number = self.started.pop(pid)
             if not self.stopping:
                 log.error("worker %d ended with status %d: replaced", pid, os.waitstatus_to_exitcode(status))
                 if time.monotonic() - begun < LEAST_LIFE:
                     time.sleep(LEAST_LIFE)
                 if not self.stopping:
-                    self.start(observer)
+                    if self.shared.counts is not None:
+                        self.shared.counts.be(number)
+                        self.shared.counts.add(REPLACED)
+                    self.start(number)
 
-    def start(self, observer: bool) -> None:
+    def start(self, number: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))  # the worker lets it in when it has a handler
         pid = os.fork()
         if pid:
-            self.started[pid] = time.monotonic(), observer
+            self.started[pid] = time.monotonic(), number
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
             return
         status = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            work(self.settings, self.shared, self.sock, observer)
+            work(self.settings, self.shared, self.sock, number)
             status = 0
         except SystemExit as error:
             status = int(error.code or 0)
@@ -183,6 +242,22 @@ class Workers:
             log.exception("a worker could not go on")
         finally:
             os._exit(status)
+
+    def reload(self, number: int, frame: FrameType | None) -> None:
+        """Read the catalog again, which later workers begin with, and tell every worker to do so."""
+        from llmfit import catalog
+
+        try:
+            self.shared.access.reload()
+            machines = profiles(self.settings)
+            opened = catalog.reopen()
+            for profile in machines:
+                opened.add_machine(profile)
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+            return
+        for pid in self.started:
+            os.kill(pid, signal.SIGHUP)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Tell every worker to drain; those that have not ended in time are killed."""
