@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from llmfit import params, shapes
 from llmfit.openapi import document
@@ -172,7 +173,8 @@ def test_flags_and_the_openapi_document_are_the_parameter_table() -> None:
 
 def test_the_site_is_built(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="pip install '.[docs]'")
-    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", str(DOCS / "site/mkdocs.yml"), "-d", str(tmp_path)]
+    config = str(DOCS / "site/mkdocs.yml")
+    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", config, "-d", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     for page in DOCS.glob("*.md"):
