@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmfit import codes
-from llmfit._catalog import first_outside
 from llmfit.errors import CatalogError
 from llmfit.pack import FORMAT_VERSION, LAYOUT_FLAGS, SHAPE_COLUMNS, Packed
 from llmfit.pack_rows import ROW_COLUMNS
@@ -100,6 +99,8 @@ def check_blocks(packed: Packed) -> None:
 
 def check_cells(name: str, matrix: memoryview, columns: Sequence[str], limits: Limits) -> None:
     """Every cell of a column lies within its limits; NaN lies nowhere."""
+    from llmfit._catalog import first_outside  # not before catalog.py has said what is wrong where it is missing
+
     both = [limits.get(column, WHOLE) for column in columns]
     lows, highs = (array("d", side) for side in zip(*both, strict=True))
     wrong = first_outside(matrix.cast("d"), lows, highs)
