@@ -17,7 +17,7 @@ ROUTES = (
     "/openapi.json", "/docs", "/docs.css", "/", "/static", "other",
 )  # fmt: skip
 # 0: any other
-STATUSES = (200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 429, 431, 500, 503, 0)
+STATUSES = (200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 429, 431, 500, 503, 507, 0)
 BOUNDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # seconds until an answer begins
 COMPUTED, ANALYSES, PAGES, PAGE_BYTES, LISTENERS, CONNECTIONS, REPLACED = range(7)
 ANSWERED = tuple(
