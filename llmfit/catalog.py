@@ -39,7 +39,7 @@ class Catalog:
             raise CatalogError("the catalog is damaged: the file is empty") from None
         try:
             check_format(self._map)
-            self._packed = msgspec.msgpack.decode(self._map, type=Packed)
+            self._packed = aligned(msgspec.msgpack.decode(self._map, type=Packed))
             self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise damaged(error) from None
@@ -152,6 +152,12 @@ class Catalog:
     @property
     def quant_names(self) -> list[str]:
         return [quant.name for quant in self._packed.quants]
+
+
+def aligned(packed: Packed) -> Packed:
+    """Numbers where a processor may read them: in the file they lie at any byte. Text stays in the mapped file."""
+    names = [name for name in Packed.__struct_fields__ if name in ("shapes", "rows") or name.endswith("_ends")]
+    return msgspec.structs.replace(packed, **{name: memoryview(bytes(getattr(packed, name))) for name in names})
 
 
 def damaged(error: Exception) -> CatalogError:

@@ -57,12 +57,16 @@ cdef struct RowText:
     int installed
 
 
+cdef enum:
+    MOST = 1000000000       # what a figure of a row may be: the slowest memory that a request may name takes days a token
+
+
 cdef inline long long hundredths(double x) noexcept nogil:
-    return <long long>down(x * 100.0 + 0.5)
+    return <long long>down(low(x, MOST) * 100.0 + 0.5)
 
 
 cdef inline long long thousandths(double x) noexcept nogil:
-    return <long long>down(x * 1000.0 + 0.5)
+    return <long long>down(low(x, MOST) * 1000.0 + 0.5)
 
 
 cdef inline long long tps_hundredths(const Estimate* e) noexcept nogil:

@@ -1,5 +1,5 @@
 # What a row of the ranking says of one model: the four score components and the score.
-from llmfit.arith cimport down, high
+from llmfit.arith cimport down, high, low
 from llmfit.codes cimport *
 from llmfit.estimate cimport Estimate
 from llmfit.fit cimport slowness, speed_score
@@ -16,7 +16,7 @@ cdef struct Verdict:
 
 
 cdef inline int tenths(double points) noexcept nogil:
-    return <int>down(points * 10.0 + 0.5)
+    return <int>down(low(points, 1e8) * 10.0 + 0.5)
 
 
 cdef inline double hurry(const UseCaseWeights* w, double tps, const Policy* p) noexcept nogil:

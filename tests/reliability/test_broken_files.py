@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import catalogs
+from . import catalogs, models
 from .driver import Target, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each batch runs in a process of its own")
@@ -16,6 +16,11 @@ TARGETS: dict[str, tuple[Target, int]] = {
     "packed_bytes": (catalogs.packed_bytes, 600),
     "checked": (catalogs.checked, 200),
     "csv_tables": (catalogs.csv_tables, 60),
+    "gguf_headers": (models.gguf_headers, 200),
+    "configs": (models.configs, 200),
+    "safetensors_headers": (models.safetensors_headers, 200),
+    "profiles": (models.profiles, 300),
+    "recordings": (models.recordings, 150),
 }
 
 
