@@ -115,7 +115,8 @@ def profiles(folder: Path) -> One:
         facts = {key: value for key, value in chance.choice(good).items() if value not in (None, "", [])}
         if chance.randrange(2):
             key = chance.choice(sorted(facts))
-            facts[key] = chance.choice((*INTEGERS[:9], *TEXTS, 0.5, True, [1], {"a": 1}, text_of(chance, str(facts[key]))))
+            others = (*INTEGERS[:9], *TEXTS, 0.5, True, [1], {"a": 1}, text_of(chance, str(facts[key])))
+            facts[key] = chance.choice(others)
         lines = []
         for key, value in facts.items():
             lines.append(f"{key} = {json.dumps(value) if not isinstance(value, dict) else '{a = 1}'}\n")

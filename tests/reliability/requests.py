@@ -1,4 +1,4 @@
-"""Requests that the parameter table makes, sane and not, at a real server: no 5xx, one shape of error, rows that hold."""
+"""Requests that the parameter table makes, sane and not: no 5xx, one shape of error, rows that hold."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from wire import Client
 from .broken import TEXTS
 
 PATHS = {
-    "models": "/api/v1/models", "top": "/api/v1/models/top", "name": "/api/v1/models/{name}", "compare": "/api/v1/compare",
-    "system": "/api/v1/system",
+    "models": "/api/v1/models", "top": "/api/v1/models/top", "name": "/api/v1/models/{name}",
+    "compare": "/api/v1/compare", "system": "/api/v1/system",
 }  # fmt: skip
 NAMES = ("qwen", "Qwen/Qwen3-8B", "llama", "nobody", "%00", "a%2Fb", "..%2F..%2Fetc", "é", "%FF", "x" * 300)
 KINDS: dict[str, tuple[str, ...]] = {
     "bool": ("true", "false", "1", "off", "YES"), "count": ("0", "1", "3", "64", "2147483648"),
-    "positive": ("1", "2", "8", "4096", "131072"), "number": ("0.5", "1", "24", "936.2", "1e3", "1000000", ".000000000001"),
+    "positive": ("1", "2", "8", "4096", "131072"),
+    "number": ("0.5", "1", "24", "936.2", "1e3", "1000000", ".000000000001"),
     "amount": ("0", "0.1", "8", "24.5", "999999"), "text": ("qwen", "8B", "RTX 4090", "2x RTX 3090", "Q4_K_M", "H100"),
     "date": ("2024", "2025-06", "2025-06-31", "1999-01-01"), "words": ("mit", "apache-2.0,mit"),
     "names": ("Qwen/Qwen3-8B,microsoft/phi-4",), "keys": ("name", "name,score,fit_level", "notes"),
 }  # fmt: skip
 OWN = {
     "gpu": ("RTX 4090", "2x RTX 3090", "RTX 4090 + RTX 3060", "H100", "MI300X", "Apple M3 Max", "nothing"),
-    "profile": ("aws-g5.xlarge", "nothing"), "quant": ("Q4_K_M", "BF16", "nothing"), "search": ("qwen", "8B coder", "zzz"),
+    "profile": ("aws-g5.xlarge", "nothing"), "quant": ("Q4_K_M", "BF16", "nothing"),
+    "search": ("qwen", "8B coder", "zzz"),
     "limit": ("0", "1", "3", "20"), "offset": ("0", "5", "20000"), "gpu_count": ("0", "1", "2", "8", "64", "65"),
 }  # fmt: skip
 

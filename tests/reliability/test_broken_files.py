@@ -12,13 +12,13 @@ from .driver import Target, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each batch runs in a process of its own")
 TARGETS: dict[str, tuple[Target, int]] = {
-    "packed_fields": (catalogs.packed_fields, 600),
-    "packed_bytes": (catalogs.packed_bytes, 600),
+    "packed_fields": (catalogs.packed_fields, 400),
+    "packed_bytes": (catalogs.packed_bytes, 400),
     "checked": (catalogs.checked, 200),
-    "csv_tables": (catalogs.csv_tables, 60),
-    "gguf_headers": (models.gguf_headers, 200),
-    "configs": (models.configs, 200),
-    "safetensors_headers": (models.safetensors_headers, 200),
+    "csv_tables": (catalogs.csv_tables, 40),
+    "gguf_headers": (models.gguf_headers, 100),
+    "configs": (models.configs, 100),
+    "safetensors_headers": (models.safetensors_headers, 80),
     "profiles": (models.profiles, 300),
     "recordings": (models.recordings, 150),
 }

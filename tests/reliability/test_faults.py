@@ -142,7 +142,8 @@ def test_slow_headers(server: Server) -> None:
         b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X%d: 1\r\n" % i for i in range(20_000)) + b"\r\n",
         b"GET /" + b"a" * (1 << 20),
-        b"\0" * (1 << 16), HELLO, b"\r\n" * 50_000, b"GET / HTTP/9.9\r\n\r\n", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\0" * (1 << 16), HELLO, b"\r\n" * 50_000, b"GET / HTTP/9.9\r\n\r\n", b"GET\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /api/v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n{",
         b"POST /api/v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n{}",
         b"POST /api/v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n{}",
@@ -178,8 +179,8 @@ def test_half_closed(server: Server) -> None:
             said += part
     head, _, body = said.partition(b"\r\n\r\n")
     if said:
-        size = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
-        assert head.startswith(b"HTTP/1.1 200") and len(body) == size
+        sizes = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+        assert head.startswith(b"HTTP/1.1 200") and len(body) == int(sizes[0].split(b":")[1])
     prompt(server)
 
 
@@ -205,5 +206,6 @@ def test_a_cache_that_cannot_be_written(cache: str) -> None:
     words = {**os.environ, "XDG_CACHE_HOME": cache, "HOME": cache, "HF_HOME": cache, "OLLAMA_MODELS": cache}
     words.pop("LLMFIT_NO_PROBE", None)
     program = Path(sys.executable).with_name("llmfit")
-    done = subprocess.run([str(program), "--json", "fit", "-n", "1"], capture_output=True, text=True, env=words, timeout=30)
+    command = [str(program), "--json", "fit", "-n", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, env=words, timeout=30)
     assert done.returncode == 0 and done.stderr == "" and '"models"' in done.stdout, done

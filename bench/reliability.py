@@ -1,0 +1,132 @@
+"""How hard llmfit is to break, in figures: ``python bench/reliability.py NAME [--long | --seconds N]``.
+
+NAME: properties, requests, differential (against another server's program in LLMFIT_OTHER), openapi (schemathesis),
+files, faults, soak; docs/reliability.md. Prints one JSON object a line; exit status 1 where something failed. The short
+forms are tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent / "tests"
+sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != HERE]  # bench/http.py is not http
+sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(TESTS / "http"))
+os.environ["LLMFIT_NO_PROBE"] = "1"
+SECONDS, LONG_SECONDS = 10.0, 600.0
+
+
+def told(**figures: Any) -> bool:
+    """Prints the figures; whether nothing failed."""
+    print(json.dumps({key: round(value, 2) if isinstance(value, float) else value for key, value in figures.items()}))
+    sys.stdout.flush()
+    return not figures.get("failures")
+
+
+def tests(*names: str, **environment: str) -> bool:
+    """The tests of these files, more of each."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", *(str(TESTS / name) for name in names)]
+    words = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=tempfile.gettempdir(), env=words, text=True, capture_output=True)
+    said = done.stdout.strip().splitlines()
+    return told(tests=names, said=said[-1] if said else "", seconds=time.monotonic() - begun, **environment,
+                failures=said[-40:] if done.returncode else [])  # fmt: skip
+
+
+def properties(seconds: float) -> bool:
+    examples = str(max(60, int(seconds * 20)))
+    return tests("reliability/test_estimator.py", "test_properties.py", LLMFIT_EXAMPLES=examples)
+
+
+def faults(seconds: float) -> bool:
+    return tests("reliability/test_faults.py", LLMFIT_IDLE_CONNECTIONS="10000" if seconds > SECONDS else "1000")
+
+
+def served(*arguments: str) -> Any:
+    from wire import Server
+
+    return Server.start(arguments, Path(tempfile.mkdtemp()) / "server.log")
+
+
+def requests(seconds: float) -> bool:
+    from reliability import requests as asked
+
+    server, seed = served("--ram-gb", "64"), int(time.time()) if seconds > SECONDS else 0
+    try:
+        found = asked.run(server, 1 << 30, seed, time.monotonic() + seconds, every=50)
+    finally:
+        status = server.stop()
+    return told(requests=found.requests, seed=seed, by_status=found.by_status, rows=found.rows, seconds=found.seconds,
+                slowest_ms=found.slowest_ms, exit_status=status, failures=found.failures)  # fmt: skip
+
+
+def openapi(seconds: float) -> bool:
+    """Schemathesis over the served document."""
+    server = served("--ram-gb", "64")
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    try:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("schemathesis")), "run", f"http://127.0.0.1:{server.port}/openapi.json",
+             "--checks", checks, "--max-examples", str(int(seconds * 5)), "--phases", "examples,coverage,fuzzing",
+             "--exclude-path", "/api/v1/events", "--no-color", "--mode", "all"],
+            capture_output=True, text=True, cwd=tempfile.mkdtemp(),
+        )  # fmt: skip
+    finally:
+        server.stop()
+    said = done.stdout.splitlines()
+    return told(said=[line.strip() for line in said if "generated" in line or "Operations" in line or "checks" in line],
+                status=done.returncode, failures=said[-150:] if done.returncode else [])  # fmt: skip
+
+
+def files(seconds: float) -> bool:
+    from reliability import driver, test_broken_files
+
+    fine, folder = True, Path(tempfile.mkdtemp())
+    share = seconds / len(test_broken_files.TARGETS)
+    for name, (target, _) in test_broken_files.TARGETS.items():
+        begun = time.monotonic()
+        found = driver.run(target, name, 0, 1 << 30, folder, begun + share)
+        fine &= told(**{key: getattr(found, key) for key in found.__struct_fields__}, seconds=time.monotonic() - begun)
+    return fine
+
+
+def differential(seconds: float) -> bool:
+    from reliability import differ
+
+    return told(**differ.run(seconds))
+
+
+def soak(seconds: float) -> bool:
+    from reliability import soak as soaking
+
+    return told(**soaking.run(seconds))
+
+
+COMMANDS = {
+    "properties": properties, "requests": requests, "differential": differential, "openapi": openapi, "files": files,
+    "faults": faults, "soak": soak,
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=COMMANDS)
+    parser.add_argument("--long", action="store_true", help=f"{LONG_SECONDS:.0f} seconds instead of {SECONDS:.0f}")
+    parser.add_argument("--seconds", type=float)
+    given = parser.parse_args()
+    return 0 if COMMANDS[given.name](given.seconds or (LONG_SECONDS if given.long else SECONDS)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
