@@ -39,7 +39,7 @@ class Catalog:
             raise CatalogError("the catalog is damaged: the file is empty") from None
         try:
             check_format(self._map)
-            self._packed = aligned(msgspec.msgpack.decode(self._map, type=Packed))
+            self._packed = msgspec.msgpack.decode(self._map, type=Packed)
             self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise damaged(error) from None
@@ -55,6 +55,7 @@ class Catalog:
     def _hold(self) -> None:
         from llmfit._catalog import Catalog as CoreCatalog
 
+        self._packed = aligned(self._packed)
         check(self._packed)
         self.core: CoreCatalog = CoreCatalog(self._packed, wire_words(), POLICY_NAMES)
         self.name = CatalogName(version=self._packed.version, digest=self._packed.digest)

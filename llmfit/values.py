@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmfit.params import Param
 
 LONGEST_TEXT, LONGEST_NAMES = 200, 1000
-MOST = 1 << 31
+MOST = (1 << 31) - 1  # what the core's integers hold
 
 DATE = r"[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
