@@ -21,7 +21,7 @@ else:
 __version__ = "0.1.0"
 __all__ = [
     "Answer", "BadFile", "BadParam", "Device", "LlmfitError", "Machine", "UnknownModel", "compare", "describe",
-    "detect", "estimate", "estimate_file", "plan", "rank", "rank_many",
+    "detect", "estimate", "estimate_file", "place", "plan", "rank", "rank_many",
 ]  # fmt: skip
 
 

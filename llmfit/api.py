@@ -15,7 +15,7 @@ Options are the parameters of the HTTP API, by the same names and with the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmfit.options import Comparisons, Machines, Options, Plans
     from llmfit.query import Engine
     from llmfit.shapes import Envelope, Row, System
+    from llmfit.shapes_place import Placement
     from llmfit.shapes_plan import Plan
 
 
@@ -176,6 +177,17 @@ def planned(machine: Machine, query: Any) -> Plan:
     from llmfit.planning import plan
 
     return plan(_engine(machine), query)
+
+
+def place(
+    demands: Sequence[Mapping[str, Any]], machines: Sequence[Mapping[str, Any] | Machine | str], policy: str = "pack"
+) -> Placement:
+    """Who goes where: demands and machines as POST /api/v1/place takes them; a machine may be a Machine too."""
+    from llmfit import placing
+
+    base = machines[0] if machines and all(isinstance(machine, Machine) for machine in machines) else detect()
+    assert isinstance(base, Machine)
+    return placing.place(_engine(base), demands, machines, policy)
 
 
 def compare(models: Iterable[str], machine: Machine | None = None, **options: Unpack[Comparisons]) -> Answer:

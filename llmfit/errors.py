@@ -24,6 +24,10 @@ class WrongType(LlmfitError):
     """A body that is not said to be JSON (HTTP 415): no form of another site's page can send one."""
 
 
+class TooMuch(LlmfitError):
+    """More is asked for than is answered at once (HTTP 413)."""
+
+
 class BadFile(LlmfitError):
     """A model file cannot be read: it is missing, broken, of an unknown kind or not of a language model."""
 

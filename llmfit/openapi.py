@@ -12,14 +12,15 @@ from llmfit import openapi_booking as booking
 from llmfit.params import Param
 from llmfit.shapes import Change, Envelope, Failure, HardwareAnswer, Health, SystemAnswer
 from llmfit.shapes_explain import Explanation
-from llmfit.shapes_place import Reservation, Reservations
+from llmfit.shapes_place import Placement, Reservation, Reservations
 from llmfit.shapes_plan import Plan
 from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
 
 Json = dict[str, Any]
 JSON = "application/json"
 STRUCTS = (
-    Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Reservation, Reservations, Change, Explanation, Failure,
+    Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Placement, Reservation, Reservations, Change, Explanation,
+    Failure,
 )  # fmt: skip
 # path: (endpoint of the parameter table, or None; what answers; summary)
 GETS: dict[str, tuple[str | None, type, str]] = {
@@ -37,6 +38,7 @@ GETS: dict[str, tuple[str | None, type, str]] = {
 FAILURES = {
     "400": "A value is not allowed, a body is not what it should be", "403": "The Host header names another site",
     "404": "No such path, or nothing of that name", "409": "Not enough memory is left",
+    "413": "More than is answered at once",
     "415": "The body is not said to be JSON", "503": "Not ready", "507": "No room for another reservation",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llmfit.shapes_place import Reservation
+from llmfit.shapes_place import Placement, Reservation
 from llmfit.values import LONGEST_TEXT
 
 Json = dict[str, Any]
@@ -18,6 +18,7 @@ PATH = "/api/v1/reservations"
 def operations(responses: Responses) -> dict[str, Json]:
     """By path, what may be done there beside GET."""
     return {
+        "/api/v1/place": {"post": place(responses)},
         PATH: {"post": reserve(responses)},
         PATH + "/{id}": {"delete": release(responses)},
         PATH + "/{id}/renew": {"post": renew(responses)},
@@ -48,6 +49,63 @@ def reserve(responses: Responses) -> Json:
         "operationId": "reserve",
         "requestBody": body(properties, {"ram_gb": 0.25, "ttl_s": 1, "label": "an example"}),
         "responses": responses(Reservation, ("400", "403", "404", "409", "415", "507"), status="201"),
+    }
+
+
+def place(responses: Responses) -> Json:
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+    demand = {
+        "type": "object",
+        "description": "A model, or filters of a list; and the parameters of a list that estimates are made with.",
+        "properties": {
+            "name": {**text, "description": "What to call it."},
+            "model": {**text, "description": "The id of a model, or a part of one."},
+            "context": {"type": "integer", "minimum": 1, "description": "Tokens."},
+            "concurrency": {"type": "integer", "minimum": 1, "maximum": 1024, "description": "Sessions at once."},
+            "min_tps": {"type": "number", "minimum": 0, "description": "Least tokens/s of a session."},
+            "replicas": {"type": "integer", "minimum": 1, "default": 1, "description": "How many are wanted."},
+            "spread": {"type": "boolean", "default": False, "description": "No two replicas on one machine."},
+            "priority": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000, "default": 1,
+                         "description": "What placing a replica is worth."},
+        },
+    }  # fmt: skip
+    free = {"oneOf": [GIB, {"type": "array", "items": GIB}], "description": "GiB free, of all GPUs or of each."}
+    machine = {
+        "type": "object",
+        "description": "Hardware what-ifs, as of a list; none: this machine.",
+        "properties": {
+            "name": {**text, "description": "What to call it."},
+            "free_vram_gb": free,
+            "free_ram_gb": {**GIB, "description": "GiB of RAM that are free."},
+        },
+    }
+    properties = {
+        "demands": {"type": "array", "minItems": 1, "maxItems": 2000, "items": demand},
+        "machines": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2000,
+            "items": {"oneOf": [machine, {**text, "description": "The name of a shipped machine."}]},
+        },
+        "policy": {
+            "type": "string",
+            "enum": ["pack", "spread"],
+            "default": "pack",
+            "description": "Few machines or many.",
+        },
+    }
+    example = {
+        "demands": [
+            {"name": "chat", "model": "Qwen/Qwen3-8B", "context": 16384, "replicas": 2, "spread": True},
+            {"name": "code", "use_case": "coding", "min_params_b": 7, "min_tps": 20},
+        ],
+        "machines": [{"name": "a", "gpu": "RTX 4090", "ram_gb": 64, "free_vram_gb": 20}, "aws-g5.xlarge"],
+    }
+    return {
+        "summary": "Which model goes to which machine",
+        "operationId": "place",
+        "requestBody": body(properties, example, ("demands", "machines")),
+        "responses": responses(Placement, ("400", "403", "404", "413", "415")),
     }
 
 

@@ -7,10 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from llmfit import params
-from llmfit.encode import gib_down
+from llmfit.encode import encode, gib_down
 from llmfit.errors import BadParam, Conflict, NotFound
 from llmfit.host import used_devices
 from llmfit.machine import GIB, Machine, taken
@@ -120,6 +121,30 @@ class Books:
         vram = tuple(math.ceil(on.get(id(device), 0.0) * 1000 * MILLI) for device in machine.devices)
         ram = math.ceil(max(row.total_memory_gb - sum(row.per_device_gb), 0.0) * 1000 * MILLI)
         return ram, vram, {"model": row.name, "quantization": row.best_quant, "run_mode": row.run_mode}
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /api/v1/place."""
+
+    demands: list[dict[str, Scalar]]
+    machines: list[dict[str, Scalar] | str]
+    policy: str = "pack"
+
+
+def placed(engine: Engine, text: bytes) -> bytes:
+    """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body."""
+    from llmfit.placing import place
+
+    try:
+        asked = _question.decode(text)
+    except msgspec.ValidationError as error:
+        raise BadParam(f"invalid body: {error}".replace("`", "'")) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise BadParam("invalid body: use a JSON object with demands and machines") from None
+    return encode(place(engine, asked.demands, asked.machines, asked.policy))
+
+
+_question = msgspec.json.Decoder(Question)
 
 
 def less(machine: Machine, held: list[Held]) -> Machine:

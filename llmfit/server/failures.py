@@ -9,7 +9,7 @@ from sanic.exceptions import PayloadTooLarge, SanicException
 from sanic.response import raw
 
 from llmfit.encode import encode
-from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, UnknownModel, WrongType
+from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, TooMuch, UnknownModel, WrongType
 from llmfit.server import safe
 from llmfit.server.logs import id_of
 from llmfit.shapes import Failure
@@ -33,7 +33,7 @@ TEXTS = {
     503: "not ready",
 }
 STATUSES: dict[type[LlmfitError], int] = {
-    BadParam: 400, UnknownModel: 404, NotFound: 404, Conflict: 409, WrongType: 415, Full: 507,
+    BadParam: 400, UnknownModel: 404, NotFound: 404, Conflict: 409, TooMuch: 413, WrongType: 415, Full: 507,
 }  # fmt: skip
 
 

@@ -18,11 +18,16 @@ Scalar = str | int | float | bool | None | list[str | int | float]
 _object = msgspec.json.Decoder(dict[str, Scalar])
 
 
-def object_of(request: Request) -> dict[str, Scalar]:
-    """The JSON object of a request. WrongType, or BadParam where it is none or nests."""
+def must_be_json(request: Request) -> None:
+    """WrongType where the body is not said to be JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise WrongType("invalid Content-Type header: use application/json")
+
+
+def object_of(request: Request) -> dict[str, Scalar]:
+    """The JSON object of a request. WrongType, or BadParam where it is none or nests."""
+    must_be_json(request)
     try:
         found = _object.decode(request.body)
     except (msgspec.DecodeError, RecursionError):

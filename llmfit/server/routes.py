@@ -15,7 +15,7 @@ from llmfit import catalog
 from llmfit.encode import encode, node
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
-from llmfit.server.booking import Books
+from llmfit.server.booking import Books, placed
 from llmfit.server.compress import encoders
 from llmfit.server.counts import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAGE_BYTES, PAGES, Counts
 from llmfit.server.documents import DOCUMENTS, document_of
@@ -24,7 +24,7 @@ from llmfit.server.failures import MOST_URL, TEXTS, failure
 from llmfit.server.hosts import HostCheck
 from llmfit.server.negotiate import JSON, Form, form_of
 from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
-from llmfit.server.posts import object_of, planned
+from llmfit.server.posts import must_be_json, object_of, planned
 from llmfit.server.ready import CHUNKED, Ready
 from llmfit.shapes import Health
 from llmfit.tables import Profile
@@ -72,6 +72,7 @@ class Routes:
         for path in DOCUMENTS:
             app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
+        app.add_route(self.place, "/api/v1/place", methods=("POST",), name="place")
         app.add_route(self.reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
         app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
         app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
@@ -111,6 +112,13 @@ class Routes:
 
     async def plan(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or await self.scored(planned, self.pages.engine, object_of(request))
+
+    async def place(self, request: Request) -> HTTPResponse:
+        refused = self.hosts.refuse(request)
+        if refused:
+            return refused
+        must_be_json(request)
+        return await self.scored(placed, self.pages.engine, request.body)
 
     async def reservations(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or await self.scored(lambda: encode(self.books.listed()))

@@ -121,6 +121,18 @@ def test_the_example_of_a_reservation(server: Server, served: dict[str, Any]) ->
     assert server.get(f"{path}/{answer.json()['id']}", method="DELETE").status == 200
 
 
+def test_the_example_of_a_placement(server: Server, served: dict[str, Any]) -> None:
+    import json
+
+    post = served["paths"]["/api/v1/place"]["post"]
+    content = post["requestBody"]["content"]["application/json"]
+    holds(served, content["schema"], content["example"])
+    body = json.dumps(content["example"]).encode()
+    answer = server.get("/api/v1/place", {"Content-Type": "application/json"}, "POST", body)
+    assert answer.status == 200
+    holds(served, post["responses"]["200"]["content"]["application/json"]["schema"], answer.json())
+
+
 def test_errors_are_as_the_schema_says(server: Server, served: dict[str, Any]) -> None:
     answer = server.get("/api/v1/models?sort=x")
     assert answer.status == 400

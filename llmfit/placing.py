@@ -1,0 +1,252 @@
+"""Placement: who goes where, what is left, and what would make room for the rest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from math import floor
+from typing import Any
+
+from llmfit import codes
+from llmfit._cases import Case
+from llmfit.demands import Demand, Place, case_of, demands_of, places_of
+from llmfit.errors import BadParam
+from llmfit.packing import Item, Kind, Left, Plan, Way, behind, pack
+from llmfit.query import Engine
+from llmfit.shapes_place import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
+from llmfit.trial import Trial, gib
+
+POLICIES = ("pack", "spread")
+MOST_SITES, MOST_ADVICE = 8, 50  # machines tried for a change, the freest first; demands that changes are sought for
+MOST_STEPS = 1 << 13  # quarters of a GiB: 2 TiB
+MILLI_STEP = 250  # thousandths of a GiB, the same step
+FEW = 32  # rows that are tried each time
+PARTS = (1.0, 0.6, 0.3, 0.1)  # of a machine's memory
+TOKENS = 256  # contexts are tried in steps of so many
+
+
+def place(
+    engine: Engine, demands: Sequence[Mapping[str, Any]], machines: Sequence[Any], policy: str = "pack"
+) -> Placement:
+    """The placement of demands on machines. LlmfitError for what is wrong in them."""
+    if policy not in POLICIES:
+        raise BadParam(f"invalid policy value: use {'|'.join(POLICIES)}")
+    asked = demands_of(engine, demands)
+    places, kinds = places_of(engine, machines)
+    asked = [shortened(engine, demand, kinds, places, samples(asked)) for demand in asked]
+    numbers: dict[object, int] = {}
+    cases: list[Case] = []
+    items: list[Item] = []
+    for at, demand in enumerate(asked):
+        if demand.key not in numbers:
+            numbers[demand.key] = len(cases)
+            cases.append(case_of(engine, demand))
+        items += [Item(numbers[demand.key], at, demand.priority, demand.apart)] * demand.replicas
+    plan = pack(cases, kinds, [one.site for one in places], items, policy)
+    lefts = [
+        left_behind(kinds[one.site.kind], one.site.left, laid) for one, laid in zip(places, plan.laid, strict=True)
+    ]
+    return Placement(
+        policy=policy,
+        method="exact" if plan.exact and all(len(demand.rows) == 1 for demand in asked) else "heuristic",
+        replicas=len(items),
+        placed=sum(map(len, plan.items)),
+        weight=plan.weight,
+        score=plan.score / 10,
+        machines_used=plan.used,
+        assignments=tuple(assignments(engine, asked, places, items, plan)),
+        machines=tuple(shown(one, left, len(laid)) for one, left, laid in zip(places, lefts, plan.laid, strict=True)),
+        unplaced=Advice(engine, asked, cases, places, kinds, lefts, items, plan).unplaced(),
+        catalog=engine.catalog.name,
+        warnings=tuple(
+            f"{one.name}: {text}"
+            for one in places
+            if one.machine is not engine.machine
+            for text in one.machine.warnings
+        )[:20],
+    )
+
+
+def samples(asked: Sequence[Demand]) -> int:
+    """How many amounts of memory the rows of a demand with filters are looked through at."""
+    return max(4, 160 // max(len({id(demand.rows) for demand in asked if len(demand.rows) > 1}), 1))
+
+
+def shortened(engine: Engine, demand: Demand, kinds: list[Kind], places: list[Place], most: int) -> Demand:
+    """The demand with the rows that are the best of their size on some of the machines, or on parts of them."""
+    if len(demand.rows) <= FEW:
+        return demand
+    case, rows = case_of(engine, demand), set()
+    sites = list(dict.fromkeys(one.site for one in places))
+    for site in sites[:: max(1, len(sites) * len(PARTS) // most)][: max(most // len(PARTS), 1)]:
+        for part in PARTS:
+            left = tuple(int(free * part) for free in site.left)
+            rows |= {way[2] for way in case.ways(kinds[site.kind].host, left)}
+    return demand._replace(rows=sorted(rows) or demand.rows[:FEW])
+
+
+def left_behind(kind: Kind, left: Left, laid: Sequence[tuple[int, Way]]) -> Left:
+    for _, way in laid:
+        left = behind(kind.unified, left, way[1])
+    return left
+
+
+def assignments(
+    engine: Engine, asked: list[Demand], places: list[Place], items: list[Item], plan: Plan
+) -> list[Assignment]:
+    names = engine.catalog.core.name_of
+    found = []
+    for one, laid, indices in zip(places, plan.laid, plan.items, strict=True):
+        for (_, way), index in zip(laid, indices, strict=True):
+            score, used, row, quant, runtime, mode, level, tps, total = way
+            held = dict(zip(one.order, used[:-1], strict=True))
+            found.append(
+                Assignment(
+                    demand=items[index].demand,
+                    name=asked[items[index].demand].name,
+                    machine=one.name,
+                    model=names(row),
+                    quantization=engine.catalog.quants[quant].name,
+                    runtime=codes.RUNTIMES[runtime],
+                    run_mode=codes.RUN_MODES[mode],
+                    fit_level=codes.FIT_LEVELS[level],
+                    score=score / 10,
+                    estimated_tps=tps / 100,
+                    memory_gb=total / 1000,
+                    per_device_gb=tuple(held.get(at, 0) / 1000 for at in range(len(one.machine.devices))),
+                    ram_gb=used[-1] / 1000,
+                )
+            )
+    return found
+
+
+def shown(one: Place, left: Left, models: int) -> MachineLeft:
+    kinds: dict[str, list[float]] = {}
+    for at, free in sorted(zip(one.order, left[:-1], strict=True)):
+        kinds.setdefault(one.machine.devices[at].name, []).append(free / 1000)
+    gpus = tuple(GpusLeft(name=name, free_vram_gb=tuple(parts)) for name, parts in kinds.items())
+    return MachineLeft(name=one.name, models=models, gpus=gpus, free_ram_gb=left[-1] / 1000)
+
+
+class Advice:
+    """Why what has no place has none, and the least change that makes room for one more: found by trying."""
+
+    def __init__(
+        self, engine: Engine, asked: list[Demand], cases: list[Case], places: list[Place], kinds: list[Kind],
+        lefts: list[Left], items: list[Item], plan: Plan,
+    ) -> None:  # fmt: skip
+        self.engine, self.asked, self.cases, self.places, self.kinds = engine, asked, cases, places, kinds
+        self.lefts = lefts
+        self.cases_of = {item.demand: item.case for item in items}
+        self.hosts: dict[int, set[int]] = {}  # by demand, which machines have it
+        self.placed: dict[int, int] = {}
+        for at, indices in enumerate(plan.items):
+            for index in indices:
+                demand = items[index].demand
+                self.hosts.setdefault(demand, set()).add(at)
+                self.placed[demand] = self.placed.get(demand, 0) + 1
+        self.freest = sorted(range(len(places)), key=lambda at: -sum(lefts[at]))
+        self._kept: dict[object, tuple[str, tuple[Remedy, ...]]] = {}
+
+    def unplaced(self) -> tuple[Unplaced, ...]:
+        found = []
+        for at, demand in enumerate(self.asked):
+            missing = demand.replicas - self.placed.get(at, 0)
+            if missing:
+                why, changes = self._about(at, demand)
+                found.append(Unplaced(demand=at, name=demand.name, replicas=missing, why=why, changes=changes))
+        return tuple(found)
+
+    def _about(self, at: int, demand: Demand) -> tuple[str, tuple[Remedy, ...] | None]:
+        own = demand.apart and bool(self.hosts.get(at))
+        key = (demand.key, at if own else None)
+        if key not in self._kept:
+            if len(self._kept) >= MOST_ADVICE:
+                return "no machine has room for it", None
+            where = self._where(at, demand)
+            self._kept[key] = self._why(at, demand, where), tuple(self._changes(demand, where))
+        why, changes = self._kept[key]
+        placed = self.placed.get(at, 0)
+        return why, (*((Remedy(parameter="replicas", value=placed),) if placed else ()), *changes)
+
+    def _where(self, at: int, demand: Demand) -> list[int]:
+        """Machines that one more may go to, each state once, the freest first."""
+        barred = self.hosts.get(at, set()) if demand.apart else set()
+        states: dict[object, int] = {}
+        for one in self.freest:
+            if one not in barred:
+                states.setdefault((self.places[one].site.kind, self.lefts[one]), one)
+        return list(states.values())[:MOST_SITES]
+
+    def _ways(self, case: Case, at: int, more: Left | None = None) -> list[Way]:
+        left = self.lefts[at]
+        if more is not None:
+            left = tuple(have + add for have, add in zip(left, more, strict=True))
+        return case.ways(self.kinds[self.places[at].site.kind].host, left)
+
+    def _why(self, at: int, demand: Demand, where: list[int]) -> str:
+        case = self.cases[self.cases_of[at]]
+        if demand.apart and self.hosts.get(at) and any(self._ways(case, one) for one in self.hosts[at]):
+            return "every machine with room has a replica already (spread)"
+        sites = {(one.site.kind, one.site.left) for one in self.places}
+        if any(case.ways(self.kinds[kind].host, left) for kind, left in sites):
+            return "the machines that could run it are taken by other models"
+        if len(demand.rows) > 1 or not where:
+            return "no machine can run it as asked, even with nothing else on it"
+        machine = self.places[where[0]].machine
+        row = Trial(self.engine.catalog, demand.rows[0], self.engine.settings_of(demand.query)).on(machine)
+        notes = "; ".join(row.notes[:2])
+        return f"no machine can run it as asked, even with nothing else on it; on {self.places[where[0]].name}: {notes}"
+
+    def _changes(self, demand: Demand, where: list[int]) -> list[Remedy]:
+        case, query = case_of(self.engine, demand), demand.query
+        found = [change for pool in ("free_vram_gb", "free_ram_gb") if (change := self._memory(case, where, pool))]
+
+        def best(**other: Any) -> list[Way]:
+            changed = case_of(self.engine, demand, **other)
+            return [way for at in where for way in self._ways(changed, at)]
+
+        if query.quant is not None and (ways := best(quant=None)):
+            name = self.engine.catalog.quants[max(ways)[3]].name
+            found.append(Remedy(parameter="quant", value=name))
+        context = self.engine.settings_of(query)[0] or int(self.engine.catalog.policy["default_context"])
+        most = most_of(lambda n: bool(best(max_context=n * TOKENS)), (context - 1) // TOKENS)
+        if most:
+            found.append(Remedy(parameter="context", value=most * TOKENS))
+        if query.concurrency > 1 and (sessions := most_of(lambda n: bool(best(concurrency=n)), query.concurrency - 1)):
+            found.append(Remedy(parameter="concurrency", value=sessions))
+        if query.min_tps and (ways := best(min_tps=None)):
+            found.append(Remedy(parameter="min_tps", value=floor(max(way[7] for way in ways)) / 100))
+        for level in reversed(codes.FIT_LEVELS[1 : codes.FIT_LEVELS.index(query.min_fit)]):
+            if best(min_fit=level):
+                found.append(Remedy(parameter="min_fit", value=level))
+                break
+        return found
+
+    def _memory(self, case: Case, where: list[int], pool: str) -> Remedy | None:
+        """The least to add to the freest GPU, or to the RAM, of one machine. On unified memory both are one."""
+        least: tuple[int, int] | None = None
+        for at in where:
+            left, unified = self.lefts[at], self.kinds[self.places[at].site.kind].unified
+            if pool == "free_vram_gb" and (len(left) == 1 or unified):
+                continue
+            on = left.index(max(left[:-1])) if pool == "free_vram_gb" else len(left) - 1
+
+            def enough(steps: int, at: int = at, on: int = on, unified: bool = unified) -> bool:
+                add = steps * MILLI_STEP
+                return bool(
+                    self._ways(case, at, tuple(add if n == on or unified else 0 for n in range(len(self.lefts[at]))))
+                )
+
+            limit = MOST_STEPS if least is None else least[0]
+            steps = bisect_left(range(limit), True, key=enough)
+            if steps < limit and (steps or not least):
+                least = steps, at
+        if least is None:
+            return None
+        return Remedy(parameter=pool, value=gib(least[0]), machine=self.places[least[1]].name)
+
+
+def most_of(enough: Callable[[int], bool], most: int) -> int:
+    """The most up to `most` that is enough, where less is enough too; 0 where nothing is."""
+    return bisect_left(range(1, most + 1), True, key=lambda n: not enough(n))
