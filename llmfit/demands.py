@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from llmfit import codes, params
 from llmfit._cases import Case
 from llmfit.errors import BadParam, LlmfitError, TooMuch
+from llmfit.filling import Kind, Site
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of, used_devices
 from llmfit.machine import GIB, Machine
-from llmfit.packing import Kind, Site
 from llmfit.query import Engine
 from llmfit.values import LONGEST_TEXT, text_of
 

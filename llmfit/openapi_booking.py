@@ -38,7 +38,7 @@ def reserve(responses: Responses) -> Json:
         "label": {**text, "description": "What to call it."},
         "ram_gb": {**GIB, "description": "GiB of RAM."},
         "vram_gb": {
-            "oneOf": [GIB, each],
+            "anyOf": [GIB, each],
             "description": "GiB of GPU memory, from the freest GPU on; or of each GPU, in the order of the driver.",
         },
         "model": {**text, "description": "Instead of sizes: what this model takes where it runs best now."},
@@ -69,7 +69,7 @@ def place(responses: Responses) -> Json:
                          "description": "What placing a replica is worth."},
         },
     }  # fmt: skip
-    free = {"oneOf": [GIB, {"type": "array", "items": GIB}], "description": "GiB free, of all GPUs or of each."}
+    free = {"anyOf": [GIB, {"type": "array", "items": GIB}], "description": "GiB free, of all GPUs or of each."}
     machine = {
         "type": "object",
         "description": "Hardware what-ifs, as of a list; none: this machine.",
@@ -80,12 +80,19 @@ def place(responses: Responses) -> Json:
         },
     }
     properties = {
-        "demands": {"type": "array", "minItems": 1, "maxItems": 2000, "items": demand},
+        "demands": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2000,
+            "items": demand,
+            "description": "What is to run.",
+        },
         "machines": {
             "type": "array",
             "minItems": 1,
             "maxItems": 2000,
-            "items": {"oneOf": [machine, {**text, "description": "The name of a shipped machine."}]},
+            "items": {"anyOf": [machine, {**text, "description": "The name of a shipped machine."}]},
+            "description": "Where it may run.",
         },
         "policy": {
             "type": "string",

@@ -11,7 +11,8 @@ from llmfit import codes
 from llmfit._cases import Case
 from llmfit.demands import Demand, Place, case_of, demands_of, places_of
 from llmfit.errors import BadParam
-from llmfit.packing import Item, Kind, Left, Plan, Way, behind, pack
+from llmfit.filling import Item, Kind, Left, Plan, Way, behind
+from llmfit.packing import pack
 from llmfit.query import Engine
 from llmfit.shapes_place import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
 from llmfit.trial import Trial, gib

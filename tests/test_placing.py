@@ -14,9 +14,9 @@ from llmfit import catalog, codes
 from llmfit._cases import Case
 from llmfit.demands import demands_of, places_of
 from llmfit.errors import BadParam, TooMuch, UnknownModel
+from llmfit.filling import behind
 from llmfit.host import host_of, used_devices
 from llmfit.machine import GIB, Machine, taken
-from llmfit.packing import behind
 from llmfit.placing import place
 from llmfit.query import Engine, quant_mask
 from llmfit.trial import Trial
