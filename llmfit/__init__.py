@@ -2,7 +2,18 @@
 
 TYPE_CHECKING = False  # type checkers take it for true, as they do typing's, whose import costs 10 ms
 if TYPE_CHECKING:
-    from llmfit.api import Answer, compare, describe, detect, estimate, estimate_file, plan, rank, rank_many
+    from llmfit.api import (
+        Answer,
+        compare,
+        describe,
+        detect,
+        estimate,
+        estimate_file,
+        place,
+        plan,
+        rank,
+        rank_many,
+    )  # fmt: skip
     from llmfit.errors import BadFile, BadParam, LlmfitError, UnknownModel
     from llmfit.machine import Device, Machine
 else:
