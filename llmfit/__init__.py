@@ -9,12 +9,13 @@ if TYPE_CHECKING:
         detect,
         estimate,
         estimate_file,
+        fit_many,
         place,
         plan,
         rank,
         rank_many,
     )  # fmt: skip
-    from llmfit.errors import BadFile, BadParam, LlmfitError, UnknownModel
+    from llmfit.errors import BadFile, BadParam, LlmfitError, TooMuch, UnknownModel
     from llmfit.machine import Device, Machine
 else:
 
@@ -31,8 +32,8 @@ else:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Answer", "BadFile", "BadParam", "Device", "LlmfitError", "Machine", "UnknownModel", "compare", "describe",
-    "detect", "estimate", "estimate_file", "place", "plan", "rank", "rank_many",
+    "Answer", "BadFile", "BadParam", "Device", "LlmfitError", "Machine", "TooMuch", "UnknownModel", "compare",
+    "describe", "detect", "estimate", "estimate_file", "fit_many", "place", "plan", "rank", "rank_many",
 ]  # fmt: skip
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from llmfit._catalog import Catalog, Host
 
 class Estimates:
@@ -15,6 +17,7 @@ class Estimates:
         runtime: int = -1,
         quants: bytes | None = None,
         later: bool = False,
+        rows: Sequence[int] | None = None,
     ) -> None: ...
 
 def keep_freed_memory() -> None: ...
@@ -57,3 +60,4 @@ class Ranking:
         comma: bytes = b",",
         keys: tuple[bytes, ...] | None = None,
     ) -> bytes: ...
+    def write(self, indices: list[int], parts: tuple[tuple[bytes, int], ...], tail: bytes) -> bytes: ...

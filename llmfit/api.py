@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 from llmfit import params
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from llmfit.options import Comparisons, Machines, Options, Plans
     from llmfit.query import Engine
     from llmfit.shapes import Envelope, Row, System
+    from llmfit.shapes_fleet import FitRow
     from llmfit.shapes_place import Placement
     from llmfit.shapes_plan import Plan
 
@@ -135,6 +137,37 @@ def rank_many(machines: Iterable[Machine], **options: Unpack[Options]) -> Iterat
     """:func:`rank` for one machine after the other, each when it is asked for."""
     query = _query("fit", options)
     return (ask(machine, query) for machine in machines)
+
+
+def fit_many(  # type: ignore[misc]  # concurrency takes the place of that among the options
+    machines: Iterable[Machine], models: Iterable[str] | None = None, contexts: Iterable[int] | None = None,
+    concurrency: Iterable[int] | None = None, fields: Iterable[str] | None = None, **options: Unpack[Options],
+) -> Iterator[FitRow]:  # fmt: skip
+    """One row in brief for each combination, by machine, as they are asked for.
+
+    Of `models`, ids, whatever their level; without them of what the options select, best first. `machine` of a row
+    counts the machines from 0; `fields` chooses its keys.
+
+    >>> import llmfit
+    >>> rigs = [llmfit.describe(gpu=gpu, ram_gb=64) for gpu in ("RTX 3060 12GB", "RTX 4090")]
+    >>> [row.fit_level for row in llmfit.fit_many(rigs, ["Qwen/Qwen3-32B"], contexts=[8192])]
+    ['marginal', 'perfect']
+    """
+    import msgspec
+
+    from llmfit.fleet import pieces, question
+    from llmfit.shapes_fleet import FitRow
+
+    machines = iter(machines)
+    first = next(machines, None)
+    if first is None:
+        return iter(())
+    lists = {"models": models, "contexts": contexts, "concurrency": concurrency, "fields": fields}
+    body = {key: list(value) for key, value in lists.items() if value is not None} | dict(options)
+    engine = _engine(first)
+    found = pieces(engine, question(engine, body), chain([first], machines))
+    decoder = msgspec.json.Decoder(FitRow)
+    return (row for piece in found for row in decoder.decode_lines(piece))
 
 
 def estimate(model: str, machine: Machine | None = None, **options: Unpack[Options]) -> Row:

@@ -38,6 +38,11 @@ BLOCKERS = (
     "wrong_quant",
 )  # fmt: skip
 BACKENDS = ("cuda", "rocm", "metal", "vulkan", "sycl", "cpu", "ascend")
+# The values of a row that can be written in brief, by their keys there.
+BRIEF = (
+    "name", "fit_level", "run_mode", "runtime", "best_quant", "total_memory_gb", "memory_required_gb",
+    "memory_available_gb", "utilization_pct", "estimated_tps", "score", "effective_context_length", "usable_context",
+)  # fmt: skip
 CAPABILITIES = ("tool_use", "vision", "audio", "reasoning", "embedding")
 
 LABELS = {

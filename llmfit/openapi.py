@@ -9,9 +9,11 @@ import msgspec
 
 from llmfit import __version__, params
 from llmfit import openapi_booking as booking
+from llmfit import openapi_fleet as fleet
 from llmfit.params import Param
 from llmfit.shapes import Change, Envelope, Failure, HardwareAnswer, Health, SystemAnswer
 from llmfit.shapes_explain import Explanation
+from llmfit.shapes_fleet import FitAnswer
 from llmfit.shapes_place import Placement, Reservation, Reservations
 from llmfit.shapes_plan import Plan
 from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
@@ -19,7 +21,8 @@ from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
 Json = dict[str, Any]
 JSON = "application/json"
 STRUCTS = (
-    Envelope, SystemAnswer, HardwareAnswer, Health, Plan, Placement, Reservation, Reservations, Change, Explanation,
+    Envelope, SystemAnswer, HardwareAnswer, Health, Plan, FitAnswer, Placement, Reservation, Reservations, Change,
+    Explanation,
     Failure,
 )  # fmt: skip
 # path: (endpoint of the parameter table, or None; what answers; summary)
@@ -38,8 +41,8 @@ GETS: dict[str, tuple[str | None, type, str]] = {
 FAILURES = {
     "400": "A value is not allowed, a body is not what it should be", "403": "The Host header names another site",
     "404": "No such path, or nothing of that name", "409": "Not enough memory is left",
-    "413": "More than is answered at once",
-    "415": "The body is not said to be JSON", "503": "Not ready", "507": "No room for another reservation",
+    "413": "More is asked for than is answered at once", "415": "The body is not said to be JSON", "503": "Not ready",
+    "507": "No room for another reservation",
 }  # fmt: skip
 
 
@@ -66,6 +69,7 @@ def document() -> Json:
 def paths() -> Json:
     found: Json = {path: {"get": operation(path, *what)} for path, what in GETS.items()}
     found |= {"/api/v1/events": {"get": events_operation()}, "/api/v1/plan": {"post": plan_operation()}}
+    found["/api/v1/fit"] = {"post": fleet.operation(responses, schema)}
     for path, verbs in booking.operations(responses).items():
         found[path] = found.get(path, {}) | verbs
     return found
@@ -117,7 +121,7 @@ def responses(struct: type, failures: tuple[str, ...], only: bool = False, statu
     if only:
         return found
     shown = content(struct.__name__)
-    if struct is Envelope:
+    if struct in (Envelope, FitAnswer):
         shown |= {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}
     return {status: {"description": first_line(struct), "content": shown}, **found}
 

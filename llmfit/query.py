@@ -176,9 +176,21 @@ class Engine:
     def run(self, query: Any) -> Page:
         """The rows that the query selects, in order. UnknownModel for an exact id that the catalog lacks."""
         machine, stamp, ranking = self.ranking_for(query)
+        filters = self.filters_of(query)
+        total, indices = ranking.select(**filters)
+        warnings: tuple[str, ...] = ()
+        if total == 0:
+            from llmfit.empties import why_empty
+
+            mixed = msgspec.structs.replace(query, use_case=None)
+            warnings = why_empty(query, filters, ranking, lambda: self.ranking_for(mixed)[2])
+        return self._page(query, machine, stamp, ranking, total, indices, warnings)
+
+    def filters_of(self, query: Any) -> dict[str, Any]:
+        """What Ranking.select takes. UnknownModel for an exact id that the catalog lacks."""
         needles = tuple(text.lower() for text in (query.name, query.search) if text is not None)
         named = self.named(query)
-        filters: dict[str, Any] = dict(
+        return dict(
             min_level=codes.FIT_LEVELS.index(query.min_fit),
             drop_foreign=query.runtime != "any" and query.force_runtime is None,
             first=named,
@@ -200,14 +212,6 @@ class Engine:
             distinct=query.distinct,
             capabilities=sum(1 << codes.CAPABILITIES.index(name) for name in query.capability or ()),
         )
-        total, indices = ranking.select(**filters)
-        warnings: tuple[str, ...] = ()
-        if total == 0:
-            from llmfit.empties import why_empty
-
-            mixed = msgspec.structs.replace(query, use_case=None)
-            warnings = why_empty(query, filters, ranking, lambda: self.ranking_for(mixed)[2])
-        return self._page(query, machine, stamp, ranking, total, indices, warnings)
 
     def _page(
         self, query: Any, machine: Machine, stamp: str, ranking: Ranking, total: int, indices: list[int],

@@ -34,7 +34,7 @@ class Trial:
 
     def on(self, machine: Machine) -> Row:
         """Its row on a machine."""
-        estimates = Estimates(self.catalog.core, host_of(machine, self.catalog), *self.settings)
+        estimates = Estimates(self.catalog.core, host_of(machine, self.catalog), *self.settings, rows=[self.index])
         return msgspec.json.decode(Ranking(estimates).encode([self.index], b"", b""), type=Row)
 
     def least(self, machine_with: Callable[[int], Machine], enough: Callable[[Row], bool], most: int) -> int | None:

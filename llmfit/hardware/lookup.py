@@ -48,8 +48,27 @@ def resolve(name: str, tables: Tables, vendor: str | None = None, hints: Hints |
     return _choose(normalise_device(name), _hits(normalise_device(name), tables, vendor), hints or Hints())
 
 
+class _Same:
+    """Stands for tables as a key: these very ones."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    def __hash__(self) -> int:
+        return id(self.tables)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.tables is other.tables
+
+
 def resolve_typed(name: str, tables: Tables, hints: Hints | None = None) -> Match:
     """The record of a name that a person typed: family words may be missing, blanks may be too."""
+    return _resolve_typed(name, _Same(tables), hints)
+
+
+@lru_cache(maxsize=512)  # a fleet names the same few GPUs again and again
+def _resolve_typed(name: str, among: _Same, hints: Hints | None) -> Match:
+    tables = among.tables
     text = normalise_device(name)
     spaced = _GLUED.sub(" ", text)
     for attempt in dict.fromkeys((text, spaced, *(f"{prefix} {spaced}" for prefix in PREFIXES))):

@@ -12,7 +12,8 @@ from functools import cache
 
 ROUTES = (
     "/health", "/healthz", "/readyz", "/metrics", "/api/v1/system", "/api/v1/events", "/api/v1/models",
-    "/api/v1/models/top", "/api/v1/models/<name>", "/api/v1/compare", "/api/v1/plan", "/api/v1/hardware",
+    "/api/v1/models/top", "/api/v1/models/<name>", "/api/v1/compare", "/api/v1/plan", "/api/v1/place", "/api/v1/fit",
+    "/api/v1/hardware",
     "/api/v1/reservations", "/api/v1/reservations/<id>", "/api/v1/reservations/<id>/renew",
     "/openapi.json", "/docs", "/docs.css", "/", "/static", "other",
 )  # fmt: skip

@@ -4,7 +4,6 @@ other work is done in a thread of its own, so that ``/health`` never waits for i
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
@@ -21,11 +20,13 @@ from llmfit.server.counts import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAG
 from llmfit.server.documents import DOCUMENTS, document_of
 from llmfit.server.events import Events
 from llmfit.server.failures import MOST_URL, TEXTS, failure
+from llmfit.server.fleet import Fleet
 from llmfit.server.hosts import HostCheck
 from llmfit.server.negotiate import JSON, Form, form_of
 from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
 from llmfit.server.posts import must_be_json, object_of, planned
 from llmfit.server.ready import CHUNKED, Ready
+from llmfit.server.signals import without_stop_signals
 from llmfit.shapes import Health
 from llmfit.tables import Profile
 
@@ -33,12 +34,6 @@ PREFIX, RESERVATIONS = "/api/v1/models/", "/api/v1/reservations"
 LARGE = 1 << 18  # bytes
 STREAM = 1 << 24  # bytes of a long list, about
 Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it was sent already
-
-
-def without_stop_signals() -> None:
-    """No SIGTERM or SIGINT reaches the calling thread: the main thread alone decides what they do."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
 class Routes:
@@ -73,6 +68,7 @@ class Routes:
             app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
         app.add_route(self.place, "/api/v1/place", methods=("POST",), name="place")
+        app.add_route(Fleet(self).fit, "/api/v1/fit", methods=("POST",), name="fit")
         app.add_route(self.reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
         app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
         app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
@@ -245,15 +241,18 @@ class Routes:
         if self.events.change is not self.books.change:
             self.events.tell(self.books.change)
 
-    async def stream(self, request: Request, rows: Rows, encoding: str | None) -> HTTPResponse | None:
+    async def stream(
+        self, request: Request, rows: Rows, encoding: str | None, worker: ThreadPoolExecutor | None = None
+    ) -> HTTPResponse | None:
         """Send rows while they are written: a piece is made when the one before it has gone out."""
+        worker = worker or self.worker
         loop, packer = asyncio.get_running_loop(), encoders()[encoding](STREAM) if encoding is not None else None
         if request.version == "1.0":  # knows no pieces
-            body = await loop.run_in_executor(self.worker, b"".join, rows.pieces)
+            body = await loop.run_in_executor(worker, b"".join, rows.pieces)
             body = packer.compress(body) + packer.flush() if packer is not None else body
             return Ready((*rows.headers, (b"content-length", b"%d" % len(body))), body)
         response = await request.respond(Ready((*rows.headers, CHUNKED)))
-        while piece := await loop.run_in_executor(self.worker, next, rows.pieces, b""):
+        while piece := await loop.run_in_executor(worker, next, rows.pieces, b""):
             if packer is not None:
                 piece = await loop.run_in_executor(self.packer, packer.compress, piece)
             await response.send(piece, end_stream=False)

@@ -30,7 +30,8 @@ from llmfit.server.board import Board
 from llmfit.server.connection import SILENCE_SECONDS, Connection, Fronted
 from llmfit.server.counts import REPLACED
 from llmfit.server.metrics import wanted
-from llmfit.server.routes import Routes, without_stop_signals
+from llmfit.server.routes import Routes
+from llmfit.server.signals import without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
 from llmfit.tables import Profile
 

@@ -10,6 +10,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
 from llmfit._catalog cimport Catalog, Host, settings_of
+from llmfit.brief cimport Part, brief_room, put_brief
 from llmfit.buffer cimport Buffer, Text, put, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
@@ -50,6 +51,8 @@ cdef struct Work:
     const Machine* h
     const Settings* s
     Estimate* by_shape
+    const int* rows
+    int n
 
 
 cdef enum:
@@ -88,10 +91,15 @@ cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogi
     return to + n
 
 
-cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape) noexcept nogil:
-    """The whole catalog on one machine."""
-    cdef int i
-    for i in range(c.n_shapes):
+cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, const int* rows, int n) noexcept nogil:
+    """The whole catalog on one machine, or the shapes of `n` rows."""
+    cdef int i, k
+    if rows == NULL:
+        for i in range(c.n_shapes):
+            estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
+        return
+    for k in range(n):
+        i = c.rows[rows[k]].shape
         estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
 
 
@@ -101,7 +109,7 @@ cdef class Estimates:
     `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
     `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
     allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
-    `later` they are made by fill_all().
+    `later` they are made by fill_all(). `rows`: only the shapes of these rows; a Ranking can write them alone then.
     """
 
     cdef readonly Catalog catalog
@@ -109,12 +117,16 @@ cdef class Estimates:
     cdef Settings settings
     cdef bytes quants
     cdef Estimate* by_shape
+    cdef int* rows                  # NULL: all
+    cdef int n_rows
+    cdef unsigned char* has         # by row, where not all are there
 
     def __cinit__(
         self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
-        bytes quants=None, bint later=False,
+        bytes quants=None, bint later=False, rows=None,
     ):
         cdef const Columns* c = &catalog.columns
+        cdef int k
         self.catalog = catalog
         self.host = host
         self.quants = quants
@@ -122,14 +134,27 @@ cdef class Estimates:
         self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
+        if rows is not None:
+            self.n_rows = len(rows)
+            self.rows = <int*>malloc((self.n_rows + 1) * sizeof(int))
+            self.has = <unsigned char*>calloc(c.n_rows + 1, 1)
+            if self.rows == NULL or self.has == NULL:
+                raise MemoryError
+            for k in range(self.n_rows):
+                self.rows[k] = rows[k]
+                if not 0 <= self.rows[k] < c.n_rows:
+                    raise IndexError(self.rows[k])
+                self.has[self.rows[k]] = 1
         if later:  # until fill_all() they are those of no model
             memset(self.by_shape, 0, (c.n_shapes + 1) * sizeof(Estimate))
         else:
             with nogil:
-                fill(&catalog.columns, &host.machine, &self.settings, self.by_shape)
+                fill(&catalog.columns, &host.machine, &self.settings, self.by_shape, self.rows, self.n_rows)
 
     def __dealloc__(self):
         free(self.by_shape)
+        free(self.rows)
+        free(self.has)
 
 
 def fill_all(list estimates):
@@ -142,10 +167,12 @@ def fill_all(list estimates):
     try:
         for i in range(n):
             each = estimates[i]
-            work[i] = Work(&each.catalog.columns, &each.host.machine, &each.settings, each.by_shape)
+            work[i] = Work(
+                &each.catalog.columns, &each.host.machine, &each.settings, each.by_shape, each.rows, each.n_rows
+            )
         with nogil:
             for i in range(n):
-                fill(work[i].c, work[i].h, work[i].s, work[i].by_shape)
+                fill(work[i].c, work[i].h, work[i].s, work[i].by_shape, work[i].rows, work[i].n)
     finally:
         free(work)
 
@@ -220,18 +247,20 @@ cdef class Ranking:
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
         cdef const Row* r
-        cdef int i, scored, n = c.n_rows
+        cdef const int* rows = estimates.rows
+        cdef int i, k, scored, n = c.n_rows if rows == NULL else estimates.n_rows
         self.estimates = estimates
         self.use_case = use_case
-        self.verdicts = <Verdict*>malloc((n + 1) * sizeof(Verdict))
+        self.verdicts = <Verdict*>malloc((c.n_rows + 1) * sizeof(Verdict))
         if self.verdicts == NULL:
             raise MemoryError
         with nogil:
-            for i in range(n):
+            for k in range(n):
+                i = k if rows == NULL else rows[k]
                 r = &c.rows[i]
                 scored = use_case if use_case >= 0 else r.use_case
                 self.verdicts[i] = verdict(
-                    r, c.quality[scored * n + i], &estimates.by_shape[r.shape], c.use_cases, scored, &c.policy
+                    r, c.quality[scored * c.n_rows + i], &estimates.by_shape[r.shape], c.use_cases, scored, &c.policy
                 )
         self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
 
@@ -255,6 +284,8 @@ cdef class Ranking:
         cdef int n = c.n_rows, i, k, kept = 0, total = 0
         cdef int most = n if limit is None else max(0, min(<object>n, offset + limit if limit else 0))
         cdef bint heap = most < n // 8
+        if self.estimates.rows != NULL:
+            raise ValueError("a few rows cannot be selected from")
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
         cdef int* best = NULL
         cdef Place p
@@ -326,10 +357,7 @@ cdef class Ranking:
             raise MemoryError
         try:
             self.prepare()
-            for k in range(n):
-                wanted[k] = indices[k]
-                if not 0 <= wanted[k] < self.scored.c.n_rows:
-                    raise IndexError(wanted[k])
+            self.checked(wanted, indices)
             if n > 64 and self.arena.room < n * <size_t>TYPICAL_ROW:
                 take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
             with nogil:
@@ -385,6 +413,61 @@ cdef class Ranking:
         finally:
             free(wanted)
             free(b.data)
+
+    def write(self, list indices, tuple parts, bytes tail):
+        """The rows in brief, one after the other: of each its parts, (literal text, which of codes.BRIEF follows it),
+        then `tail`. Keeps nothing.
+        """
+        cdef int n = len(indices), n_parts = len(parts), k
+        cdef size_t literal = len(tail)
+        cdef Text last
+        cdef bytes held
+        cdef Buffer b
+        cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
+        cdef Part* wish = <Part*>malloc((n_parts + 1) * sizeof(Part))
+        memset(&b, 0, sizeof(Buffer))
+        try:
+            if wanted == NULL or wish == NULL:
+                raise MemoryError
+            self.checked(wanted, indices)
+            for k, (text, what) in enumerate(parts):
+                held = text  # the tuple keeps it
+                wish[k].before.data = held
+                wish[k].before.size = len(held)
+                wish[k].what = what
+                literal += wish[k].before.size
+            last.data, last.size = tail, len(tail)
+            with nogil:
+                for k in range(n):
+                    if not self.brief(&b, wanted[k], wish, n_parts, literal):
+                        break
+                    put(&b, last.data, last.size)
+            if b.failed:
+                raise MemoryError
+            return PyBytes_FromStringAndSize(b.data, b.size)
+        finally:
+            free(wanted)
+            free(wish)
+            free(b.data)
+
+    cdef int brief(self, Buffer* b, int i, const Part* parts, int n, size_t literal) noexcept nogil:
+        cdef const Columns* c = self.scored.c
+        cdef Text id = piece(&c.ids, i)
+        if not reserve(b, literal + brief_room(id, n)):
+            return 0
+        put_brief(b, &c.wire, id, &self.scored.by_shape[c.rows[i].shape], &self.verdicts[i], parts, n)
+        return 1
+
+    cdef int checked(self, int* wanted, list indices) except -1:
+        """The row indices as integers; IndexError for one that is not there."""
+        cdef int k
+        for k in range(len(indices)):
+            wanted[k] = indices[k]
+            if not 0 <= wanted[k] < self.scored.c.n_rows:
+                raise IndexError(wanted[k])
+            if self.estimates.has != NULL and not self.estimates.has[wanted[k]]:
+                raise IndexError(wanted[k])
+        return 0
 
     cdef int prepare(self) except -1:
         if self.row_at == NULL:

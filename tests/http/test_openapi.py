@@ -95,14 +95,15 @@ def test_the_others_too(server: Server, served: dict[str, Any], path: str) -> No
     holds(served, schema, server.ok(path))
 
 
-def test_the_example_of_the_plan(server: Server, served: dict[str, Any]) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/plan", "/api/v1/fit"])
+def test_the_example_of_a_post(server: Server, served: dict[str, Any], path: str) -> None:
     import json
 
-    post = served["paths"]["/api/v1/plan"]["post"]
+    post = served["paths"][path]["post"]
     content = post["requestBody"]["content"]["application/json"]
     holds(served, content["schema"], content["example"])
     body = json.dumps(content["example"]).encode()
-    answer = server.get("/api/v1/plan", {"Content-Type": "application/json"}, "POST", body)
+    answer = server.get(path, {"Content-Type": "application/json"}, "POST", body)
     assert answer.status == 200
     holds(served, post["responses"]["200"]["content"]["application/json"]["schema"], answer.json())
 

@@ -40,7 +40,8 @@ OWN = {
     "gpu": ("RTX 4090", "2x RTX 3090", "RTX 4090 + RTX 3060", "H100", "MI300X", "Apple M3 Max", "nothing"),
     "profile": ("aws-g5.xlarge", "nothing"), "quant": ("Q4_K_M", "BF16", "nothing"),
     "search": ("qwen", "8B coder", "zzz"),
-    "limit": ("0", "1", "3", "20"), "offset": ("0", "5", "20000", "2147483647", "2147483648"), "gpu_count": ("0", "1", "2", "8", "64", "65"),
+    "limit": ("0", "1", "3", "20"), "offset": ("0", "5", "20000", "2147483647", "2147483648"),
+    "gpu_count": ("0", "1", "2", "8", "64", "65"),
 }  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""POST /api/v1/fit: many machines, many models, one question; the answer goes out while it is computed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+from sanic import HTTPResponse, Request
+
+from llmfit.encode import encode, node
+from llmfit.errors import BadParam
+from llmfit.fleet import check_size, gathered, machines_of, pieces, question
+from llmfit.machine import Machine
+from llmfit.query import Engine, generation
+from llmfit.server.compress import compressed
+from llmfit.server.negotiate import Form, form, form_of
+from llmfit.server.pages import Finished, Rows, bare_headers
+from llmfit.server.posts import Scalar, must_be_json
+from llmfit.server.ready import Ready
+from llmfit.server.signals import without_stop_signals
+from llmfit.shapes_fleet import FitAnswer, FitMachine
+
+if TYPE_CHECKING:
+    from llmfit.server.routes import Routes
+
+LARGE = 10_000  # rows; beyond, a client that did not ask for JSON by name gets NDJSON
+_decoder = msgspec.json.Decoder(
+    dict[str, str | int | float | bool | list[str | int | float | bool | dict[str, Scalar]] | dict[str, Scalar] | None]
+)
+
+
+class Fleet:
+    """The handler of one worker, with a thread of its own: other requests do not wait for a long answer."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+        self.worker = ThreadPoolExecutor(1, "fleet", initializer=without_stop_signals)
+
+    async def fit(self, request: Request) -> HTTPResponse | None:
+        refused = self.routes.hosts.refuse(request)
+        if refused:
+            return refused
+        must_be_json(request)
+        if self.routes.books.changed():
+            await self.routes.settle()
+        accept = request.headers.get("accept")
+        wanted = form_of(accept, request.headers.get("accept-encoding"))
+        named = "application/json" in (accept or "").lower()
+        loop, engine = asyncio.get_running_loop(), self.routes.pages.engine
+        made = await loop.run_in_executor(self.worker, answered, engine, request.body, wanted, named)
+        if isinstance(made, Rows):
+            return await self.routes.stream(request, made, wanted.encoding, self.worker)
+        return Ready(made.headers, made.body)
+
+
+def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | Finished:
+    """The answer, in pieces where it is large; `named`: JSON was asked for by name. LlmfitError for what is wrong in
+    the body.
+    """
+    try:
+        body = _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise BadParam(
+            "invalid body: use a JSON object with machines, models, contexts, concurrency, fields, and parameters"
+        ) from None
+    facts = body.pop("machines", None)
+    asked = question(engine, body)
+    machines = machines_of(engine, asked.query, [{}] if facts is None else facts)
+    most = check_size(asked, len(machines), engine.catalog.size)
+    if wanted.name == "json" and not named and most > LARGE:
+        wanted = form("ndjson", wanted.encoding)
+    rows = gathered(pieces(engine, asked, machines, wanted.name))
+    if wanted.name == "json":
+        about = FitAnswer(
+            node=node(),
+            catalog=engine.catalog.name,
+            machines=described(engine, machines),
+            contexts=asked.contexts,
+            concurrency=asked.concurrency,
+            fields=asked.fields,
+        )
+        rows = document(encode(about), rows)
+    elif wanted.name == "csv":
+        rows = sheet(",".join(asked.fields).encode(), rows)
+    headers, first = bare_headers(None, wanted), next(rows, b"")
+    if most > LARGE and first:
+        return Rows(headers, chain([first], rows))
+    whole = first + b"".join(rows)
+    if wanted.encoding is not None:
+        whole = compressed(whole, wanted.encoding)
+    return Finished(whole, "", ((b"content-length", b"%d" % len(whole)), *headers))
+
+
+def described(engine: Engine, machines: tuple[Machine, ...]) -> tuple[FitMachine, ...]:
+    """The machines of an answer; equal ones are looked at once."""
+    known = {id(each): FitMachine(generation(each, engine.catalog), each.warnings) for each in unique(machines)}
+    return tuple(known[id(each)] for each in machines)
+
+
+def unique(machines: tuple[Machine, ...]) -> Iterator[Machine]:
+    return iter({id(each): each for each in machines}.values())
+
+
+def document(empty: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
+    """The JSON of an answer: `empty` is that without rows, each of which has a comma before it."""
+    first = next(rows, b",")
+    yield empty[:-2] + first[1:]
+    yield from rows
+    yield empty[-2:]
+
+
+def sheet(header: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
+    yield header + b"\r\n"
+    yield from rows
