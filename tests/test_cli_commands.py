@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,22 @@ ARGUMENTS = {
     "info": ("Qwen/Qwen3-8B",), "search": ("phi",), "diff": ("Qwen/Qwen3-8B", "google/gemma-3-4b-it"),
     "plan": ("Qwen/Qwen3-8B",), "completion": ("bash",), "hardware": ("list",), "catalog": ("info",),
 }  # fmt: skip
+
+
+def saved() -> str:
+    """A file with an answer that can be replayed."""
+    import subprocess
+    import tempfile
+
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder, "answer.json")
+    asked = [str(PROGRAM), "--json", "fit", "-n", "2", "--explain", *RIG]
+    path.write_bytes(subprocess.run(asked, capture_output=True, check=True).stdout)
+    return str(path)
+
+
+ARGUMENTS["replay"] = (saved(),)
 BAD = {
     "bool": "maybe", "count": "-1", "positive": "0", "number": "0", "amount": "x", "choice": "nothing", "text": " ",
     "date": "yesterday", "words": ",", "names": ",", "choices": "nothing", "keys": "nothing",

@@ -122,3 +122,11 @@ def test_all_that_is_needed_to_ask_again(catalog: Catalog, machine_of: Callable[
     )
     assert replayed == query
     assert again.run(replayed).indices == page.indices
+
+
+def test_ways_too_big_at_a_glance_have_no_figures(explained: Explained) -> None:
+    """Not whatever lay in memory."""
+    for of in explained.derived:
+        for way in of.considered:
+            assert way.total_memory_gb is None or way.total_memory_gb > 0.1, (of.name, way)
+            assert way.utilization_pct is None or 0 <= way.utilization_pct < 1e7, (of.name, way)

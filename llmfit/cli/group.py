@@ -16,7 +16,7 @@ SECTIONS = {
     "One model": ("info", "diff", "plan"),
     "The machine": ("system", "hardware", "doctor"),
     "Serve": ("serve",),
-    "More": ("catalog", "completion"),
+    "More": ("replay", "catalog", "completion"),
 }
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 EXAMPLES = """

@@ -1,4 +1,5 @@
 # Which quantization, in which mode: every way that can win is tried, the best is kept.
+from libc.string cimport memset
 from llmfit.arith cimport high
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate
@@ -54,7 +55,7 @@ cdef inline Candidate place(const Job* j, const Forms* f, int i, int runtime, in
     cdef Candidate c
     cdef Forms one = f[0]
     one.n, one.quant, one.sizes, one.step = 1, f.quant + i, f.sizes + i, f.step + i
-    c.fits = 0
+    memset(&c, 0, sizeof(Candidate))  # what is too big at a glance is not worked out
     if mode == GPU and devices == 1:
         on_one_gpu(j, &one, runtime, kind, &c)
     elif mode == GPU:
