@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmfit import encode
+from llmfit import encode, fleet
 from llmfit.catalog import Catalog
 from llmfit.machine import Machine
 from llmfit.params import parse
@@ -49,6 +49,13 @@ def test_few_fields_of_the_full_list(benchmark: Any, engine: Engine) -> None:
     answer(engine, "models", min_fit="too_tight")
     body = benchmark(answer, engine, "models", min_fit="too_tight", fields="name,score")
     assert 500_000 < len(body) < 1_000_000
+
+
+def test_rows_in_brief_of_five_machines(benchmark: Any, engine: Engine) -> None:
+    """The whole catalog on five machines, never asked: estimated, ranked, ordered and written."""
+    asked = fleet.question(engine, {"models": {"include_too_tight": True}})
+    size = benchmark(lambda: sum(map(len, fleet.pieces(engine, asked, [engine.machine] * 5))))
+    assert size > 5 * 2_000_000
 
 
 def test_full_list_never_asked(benchmark: Any, engine: Engine) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sanic import HTTPResponse, Request
 
-from llmfit.encode import encode, node
+from llmfit.encode import PIECE, encode, node
 from llmfit.errors import BadParam
 from llmfit.fleet import check_size, gathered, machines_of, pieces, question
 from llmfit.machine import Machine
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llmfit.server.routes import Routes
 
 LARGE = 10_000  # rows; beyond, a client that did not ask for JSON by name gets NDJSON
+AT_ONCE = 16  # combinations of machine, context and sessions; more are sent while they are computed
 _decoder = msgspec.json.Decoder(
     dict[str, str | int | float | bool | list[str | int | float | bool | dict[str, Scalar]] | dict[str, Scalar] | None]
 )
@@ -87,7 +88,8 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
     elif wanted.name == "csv":
         rows = sheet(",".join(asked.fields).encode(), rows)
     headers, first = bare_headers(None, wanted), next(rows, b"")
-    if most > LARGE and first:
+    long = most > PIECE or most > AT_ONCE * asked.rows(engine.catalog.size)
+    if long and first:
         return Rows(headers, chain([first], rows))
     whole = first + b"".join(rows)
     if wanted.encoding is not None:
