@@ -95,11 +95,9 @@ cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* 
     """The whole catalog on one machine, or the shapes of `n` rows."""
     cdef int i, k
     if rows == NULL:
-        for i in range(c.n_shapes):
-            estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
-        return
-    for k in range(n):
-        i = c.rows[rows[k]].shape
+        n = c.n_shapes
+    for k in range(n):  # one call alone, so that it is inlined
+        i = k if rows == NULL else c.rows[rows[k]].shape
         estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
 
 
