@@ -91,14 +91,32 @@ cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogi
     return to + n
 
 
+cdef void fill_from(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, int first, int end) noexcept nogil:
+    """The shapes from `first` on. The one call of estimate(), so that it is inlined."""
+    cdef int i
+    for i in range(first, end):
+        estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
+
+
 cdef void fill(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, const int* rows, int n) noexcept nogil:
     """The whole catalog on one machine, or the shapes of `n` rows."""
-    cdef int i, k
+    cdef int k, shape
     if rows == NULL:
-        n = c.n_shapes
-    for k in range(n):  # one call alone, so that it is inlined
-        i = k if rows == NULL else c.rows[rows[k]].shape
-        estimate(h, &c.models[i], &c.weights[i * WEIGHTS], c.quants, &c.ladder, s, &c.policy, &by_shape[i])
+        fill_from(c, h, s, by_shape, 0, c.n_shapes)
+        return
+    for k in range(n):
+        shape = c.rows[rows[k]].shape
+        fill_from(c, h, s, by_shape, shape, shape + 1)
+
+
+cdef void judge(const Columns* c, const Estimate* by_shape, int use_case, Verdict* verdicts, int first, int end) noexcept nogil:
+    """The verdicts of the rows from `first` on."""
+    cdef const Row* r
+    cdef int i, scored
+    for i in range(first, end):
+        r = &c.rows[i]
+        scored = use_case if use_case >= 0 else r.use_case
+        verdicts[i] = verdict(r, c.quality[scored * c.n_rows + i], &by_shape[r.shape], c.use_cases, scored, &c.policy)
 
 
 cdef class Estimates:
@@ -244,22 +262,18 @@ cdef class Ranking:
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
-        cdef const Row* r
         cdef const int* rows = estimates.rows
-        cdef int i, k, scored, n = c.n_rows if rows == NULL else estimates.n_rows
+        cdef int k
         self.estimates = estimates
         self.use_case = use_case
         self.verdicts = <Verdict*>malloc((c.n_rows + 1) * sizeof(Verdict))
         if self.verdicts == NULL:
             raise MemoryError
         with nogil:
-            for k in range(n):
-                i = k if rows == NULL else rows[k]
-                r = &c.rows[i]
-                scored = use_case if use_case >= 0 else r.use_case
-                self.verdicts[i] = verdict(
-                    r, c.quality[scored * c.n_rows + i], &estimates.by_shape[r.shape], c.use_cases, scored, &c.policy
-                )
+            if rows == NULL:
+                judge(c, estimates.by_shape, use_case, self.verdicts, 0, c.n_rows)
+            for k in range(estimates.n_rows):
+                judge(c, estimates.by_shape, use_case, self.verdicts, rows[k], rows[k] + 1)
         self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
 
     def __dealloc__(self):
