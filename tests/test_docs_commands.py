@@ -35,6 +35,7 @@ SKIPPED = {
     r"pip install": "installs: every run of the tests has done it",
     r"\.venv/bin/(pip|pytest)": "installs, or runs these tests",
     r'export PATH="\$PWD': "the tests' own programs are in front",
+    r"^ASAN_OPTIONS=": "needs a build with sanitizers",
     r"curl -N ": "never ends: tests/http/test_events.py",
     r"info \./(model-|Qwen3-8B|model\.safetensors)": "needs a file of the reader's: tests/files",
 }
@@ -48,11 +49,22 @@ def blocks(page: Path, language: str) -> Iterator[str]:
 
 def lines_of(text: str) -> Iterator[str]:
     """The commands of a block; where it shows output too, those behind `$ `."""
-    lines = text.replace("\\\n", " ").splitlines()
+    lines = joined(text.replace("\\\n", " ").splitlines())
     prompted = [line[2:] for line in lines if line.startswith("$ ")]
     for line in prompted or lines:
         if line.strip() and not line.lstrip().startswith("#"):
             yield re.sub(r"\s{2,}#.*$", "", line).strip()
+
+
+def joined(lines: list[str]) -> list[str]:
+    """A quote that is left open goes on in the next line."""
+    whole: list[str] = []
+    for line in lines:
+        if whole and whole[-1].count("'") % 2:
+            whole[-1] += f" {line.strip()}"
+        else:
+            whole.append(line)
+    return whole
 
 
 def helped() -> Iterator[str]:

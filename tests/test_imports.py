@@ -17,14 +17,15 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail", "match order notes",
-    "rows columns", "_catalog", "given", "_core _estimator _explain _rules _rules_ranking _stream",
+    "rows columns brief", "_catalog", "given", "_core _estimator _explain _cases _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place values",
+    "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place shapes_fleet values",
     "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
-    "_catalog _core _estimator _explain _rules _rules_ranking _stream", "intact", "catalog", "catalog_check hardware",
-    "host params", "estimator trial explain empties", "files", "query", "planning encode",
-    "openapi_booking", "openapi options", "apidocs api", "server", "cli",
+    "_catalog _core _estimator _explain _cases _rules _rules_ranking _stream", "intact", "catalog",
+    "catalog_check hardware", "host params", "estimator trial explain empties", "files", "query filling",
+    "planning packing demands encode fleet", "placing", "openapi_booking openapi_fleet replay", "openapi options",
+    "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = (
     "sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "llmfit._stream", "dataclasses",

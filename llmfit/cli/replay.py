@@ -6,13 +6,18 @@ import os
 
 import click
 
-from llmfit.cli.common import fail_late, formats, put
+from llmfit.cli.common import Command, fail_late, formats, put
 from llmfit.errors import BadParam
 
 MOST_SHOWN, LONGEST = 40, 60
 
 
-@click.command("replay")
+EXAMPLES = """
+llmfit fit --explain --json -n 3 > decision.json && llmfit replay decision.json
+"""
+
+
+@click.command("replay", cls=Command, short_help="Compute a saved answer again; say what differs.", epilog=EXAMPLES)
 @click.argument("file", type=click.Path())
 @formats
 def command(form: str, file: str) -> None:
