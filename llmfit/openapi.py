@@ -53,6 +53,10 @@ def document() -> Json:
         described(schemas[struct.__name__], struct)
     # Raw on its way out; what it is, only a document says.
     schemas["Envelope"]["properties"]["explanation"] |= {"$ref": "#/components/schemas/Explanation"}
+    part = "Some keys of a Row: what `fields` asks for."
+    schemas["RowPart"] = {"type": "object", "description": part, "properties": schemas["Row"]["properties"]}
+    rows = [{"$ref": f"#/components/schemas/{name}"} for name in ("Row", "RowPart")]
+    schemas["Envelope"]["properties"]["models"]["items"] = {"anyOf": rows}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from llmfit.machine import Machine
-from llmfit.server import events, workers
+from llmfit.server import app, events, workers
 from llmfit.server.app import Settings
 from llmfit.server.board import Board
 
@@ -22,7 +22,7 @@ def main(file: str, count: str, where: str, heartbeat: str) -> None:
     machine = msgspec.json.decode(Path(file).read_bytes(), type=Machine)
     events.HEARTBEAT_SECONDS = float(heartbeat)
     board = Board()
-    workers.Board = lambda: board  # type: ignore[assignment,misc]
+    app.Board = lambda: board  # type: ignore[assignment,misc]
 
     def tell() -> None:
         for line in sys.stdin:
