@@ -70,7 +70,8 @@ def benchmarks() -> dict[str, list[dict[str, object]]]:
     """One run of the benchmark suite."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "--import-mode=importlib"]
+        command += ["-p", "no:cacheprovider"]
         command += [*map(str, sorted(HERE.glob("bench_*.py"))), f"--benchmark-json={results}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
         return json.loads(results.read_text())  # type: ignore[no-any-return]
