@@ -257,14 +257,16 @@ class Workers:
         except LlmfitError as error:
             log.error("not reloaded: %s", error)
             return
-        for pid in self.started:
-            os.kill(pid, signal.SIGHUP)
+        for pid in tuple(self.started):
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and is replaced in a moment
+                os.kill(pid, signal.SIGHUP)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Tell every worker to drain; those that have not ended in time are killed."""
         again, self.stopping = self.stopping, True
-        for pid in self.started:
-            os.kill(pid, signal.SIGKILL if again else signal.SIGTERM)
+        for pid in tuple(self.started):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if again else signal.SIGTERM)
         if not again:
             signal.signal(signal.SIGALRM, self.stop)
             signal.alarm(int(DRAIN_SECONDS) + 2)
