@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from llmfit.files.hybrids import layer_kinds, linear_facts
-from llmfit.files.model import MOST, FileModel, count
+from llmfit.files.model import MOST, FileModel, attention_of, count
 
 NESTED = ("text_config", "llm_config", "language_config", "language_model", "thinker_config")
 ENCODERS = (
@@ -283,13 +283,5 @@ def attention_word(kind: str, facts: dict[str, Any], linear: dict[str, Any], c: 
         return "encoder"
     if c.first("compress_ratios", "compress_rates") is not None:
         return "compressed_sparse"
-    kept = linear.get("linear_kind", "")
-    if kept and not facts.get("n_full_attn_layers") and not facts.get("kv_lora_rank"):
-        return "ssm"
-    if kept in ("gated_delta_net", "kda", "lightning", "rwkv7"):
-        return "hybrid_linear_mla" if facts.get("kv_lora_rank") else "hybrid_linear"
-    if kept:
-        return "hybrid_conv" if kept == "short_conv" else "hybrid_ssm"
-    if facts.get("kv_lora_rank"):
-        return "mla"
-    return "sliding" if facts.get("sliding_window") else "full"
+    no_attention = not facts.get("n_full_attn_layers") and not facts.get("kv_lora_rank")
+    return attention_of(linear.get("linear_kind", ""), facts, no_attention)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmfit.files.gguf_header import Length
-from llmfit.files.model import count
+from llmfit.files.model import attention_of, count
 
 # Every n-th layer sees everything, the others a window; where the file does not say (llama.cpp's set_swa_pattern).
 PERIODS = {
@@ -152,13 +152,4 @@ def attention_word(family: str, facts: dict[str, Any], linear: dict[str, Any], c
         return "encoder"
     if family in ("t5", "t5encoder"):
         return "encoder_decoder"
-    kind = linear.get("linear_kind", "")
-    if kind and not facts["n_full_attn_layers"]:
-        return "ssm"
-    if kind in ("gated_delta_net", "kda", "rwkv7"):
-        return "hybrid_linear_mla" if facts.get("kv_lora_rank") else "hybrid_linear"
-    if kind:
-        return "hybrid_conv" if kind == "short_conv" else "hybrid_ssm"
-    if facts.get("kv_lora_rank"):
-        return "mla"
-    return "sliding" if facts.get("sliding_window") else "full"
+    return attention_of(linear.get("linear_kind", ""), facts, not facts["n_full_attn_layers"])

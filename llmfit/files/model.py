@@ -70,3 +70,16 @@ def speed_class(bits: float) -> int:
     """How weights of so many bits read, as an index of codes.SPEED_CLASSES."""
     name = "f16" if bits >= 12 else "q8" if bits >= 7.5 else "q56" if bits >= 5 else "q4" if bits >= 3.95 else "q23"
     return codes.SPEED_CLASSES.index(name)
+
+
+def attention_of(linear_kind: str, facts: dict[str, Any], no_attention: bool) -> str:
+    """The class of codes.ATTENTIONS of a decoder: what its linear layers keep, and what the others do."""
+    if linear_kind and no_attention:
+        return "ssm"
+    if linear_kind in ("gated_delta_net", "kda", "lightning", "rwkv7"):
+        return "hybrid_linear_mla" if facts.get("kv_lora_rank") else "hybrid_linear"
+    if linear_kind:
+        return "hybrid_conv" if linear_kind == "short_conv" else "hybrid_ssm"
+    if facts.get("kv_lora_rank"):
+        return "mla"
+    return "sliding" if facts.get("sliding_window") else "full"
