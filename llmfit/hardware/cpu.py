@@ -170,7 +170,7 @@ def _topology(source: Source, processors: list[dict[str, str]], facts: Facts, ar
         sockets=len({socket for socket, _ in places}),
         guest="hypervisor" in (flags or ()),
         flags=flags,
-        processors=tuple(int(record["processor"]) for record in allowed if record["processor"].isdigit()),
+        processors=tuple(n for record in allowed if (n := number(record["processor"])) is not None),
     )
 
 

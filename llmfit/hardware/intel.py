@@ -118,5 +118,4 @@ def _json(source: Source, kind: Any, *argv: str) -> Any:
 
 
 def _whole(value: float | str | None) -> int | None:
-    text = str(value or "").partition(".")[0]
-    return int(text) if text.isdigit() else None
+    return number(str(value or "").partition(".")[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from llmfit.hardware.memory import number
 from llmfit.hardware.source import Source
 from llmfit.machine import Device
 
@@ -38,8 +39,8 @@ def _chosen(value: str, variable: str, devices: list[Device], parents: list[int]
         if token in ("", "-1", "NoDevFiles"):
             break
         card, _, tile = token.partition(".")  # ZE_AFFINITY_MASK: a tile of a device
-        if card.isdigit() and (not tile or tile.isdigit()):
-            found = [index for index, parent in enumerate(parents) if parent == int(card)]
+        if (wanted := number(card)) is not None and (not tile or number(tile) is not None):
+            found = [index for index, parent in enumerate(parents) if parent == wanted]
         else:
             found = [index for index, device in enumerate(devices) if (device.uuid or "").startswith(token)]
         if not found:  # drivers ignore everything from the first bad entry on

@@ -97,6 +97,21 @@ def test_an_answer_all_the_same(tables, name, kind):
             assert device.bandwidth_gbps is None or 0 < device.bandwidth_gbps < 1e6
 
 
+def test_a_superscript_is_a_digit_but_no_number(tables):
+    """str.isdigit() takes them, int() does not."""
+    result = detect(tables, Broken("rtx4090_desktop", lambda text: text.replace("processor\t: ", "processor\t: ²")))
+    assert result.cpu_cores >= 1 and result.devices
+
+    class Chosen(ReplaySource):
+        def env(self, name):
+            return "²" if name == "CUDA_VISIBLE_DEVICES" else super().env(name)
+
+    hidden = detect(tables, Chosen(RECORDED / "rtx4090_desktop"))
+    assert not any(device.visible for device in hidden.devices)
+    assert any("no GPU '²'" in text for text in hidden.warnings)
+    assert intel._whole("²") is None and intel._whole("4294967296.0") == 1 << 32
+
+
 @pytest.mark.parametrize(
     "parse",
     [
