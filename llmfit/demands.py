@@ -12,10 +12,10 @@ from llmfit._cases import Case
 from llmfit.errors import BadParam, LlmfitError, TooMuch
 from llmfit.filling import Kind, Site
 from llmfit.hardware.whatif import WhatIf, apply_whatif
-from llmfit.host import host_of, used_devices
+from llmfit.host import host_of, is_unified, used_devices
 from llmfit.machine import GIB, Machine
-from llmfit.query import Engine
-from llmfit.values import LONGEST_TEXT, text_of
+from llmfit.query import UNLIMITED, Engine, use_case_of, whatif_of
+from llmfit.values import LONGEST_TEXT, model_of, text_of, texts_of
 
 MOST, MOST_REPLICAS, MOST_PRIORITY, MOST_FILTERS = 2_000, 4_000, 1_000, 64
 MILLI = GIB / 1000
@@ -29,7 +29,6 @@ STATIC = tuple(
 ANALYSED = tuple(
     param.name for param in params.at("models") if param.stage == "analyse" and param.name != "max_context"
 )
-UNLIMITED = 1e300
 
 
 class Demand(NamedTuple):
@@ -84,9 +83,9 @@ def demand_of(engine: Engine, asked: Mapping[str, Any], kept: dict[object, list[
     for key in asked:
         if key not in (*OWN, *MUST, *STATIC, *ANALYSED):
             raise BadParam(f"{params.unknown(key, 'models')}; beside filters: {', '.join(OWN)}")
-    if model is not None and (not isinstance(model, str) or not 0 < len(model) <= LONGEST_TEXT):
-        raise BadParam("invalid model value: use the id of a model, or a part of it that names one")
-    if model is None and not filters:
+    if model is not None:
+        model_of(model)
+    elif not filters:
         raise BadParam("give a model, or filters such as use_case")
     if model is not None and (strange := sorted(filters.keys() - {"use_case"})):
         raise BadParam(f"invalid {strange[0]} value: a model is not filtered")
@@ -117,8 +116,7 @@ def demand_of(engine: Engine, asked: Mapping[str, Any], kept: dict[object, list[
 
 
 def query_of(options: Mapping[str, Any]) -> Any:
-    pairs = [(key, text_of(value)) for key, value in options.items() if value is not None]
-    return params.parse(pairs, "models").query
+    return params.parse(texts_of(options), "models").query
 
 
 def label(value: object) -> str | None:
@@ -138,8 +136,7 @@ def case_of(engine: Engine, demand: Demand, **other: Any) -> Case:
     query = replace(demand.query, **other)
     return Case(
         engine.catalog.core, demand.rows, *engine.settings_of(query),
-        use_case=codes.USE_CASES.index(query.use_case) if query.use_case else -1,
-        min_level=codes.FIT_LEVELS.index(query.min_fit), min_tps=query.min_tps or 0.0,
+        use_case=use_case_of(query), min_level=codes.FIT_LEVELS.index(query.min_fit), min_tps=query.min_tps or 0.0,
         max_mem_gb=UNLIMITED if query.max_mem_gb is None else query.max_mem_gb,
     )  # fmt: skip
 
@@ -176,10 +173,6 @@ def places_of(engine: Engine, asked: Sequence[Any]) -> tuple[list[Place], list[K
     return found, made
 
 
-def is_unified(devices: Sequence[Any]) -> bool:
-    return bool(devices) and all(device.unified for device in devices)
-
-
 def machine_of(engine: Engine, asked: Any, at: int, known: dict[WhatIf, Machine]) -> tuple[str, Machine]:
     """The name and the machine of one entry: the name of a shipped one, or an object."""
     if isinstance(asked, Machine):
@@ -187,9 +180,7 @@ def machine_of(engine: Engine, asked: Any, at: int, known: dict[WhatIf, Machine]
     facts = {"profile": asked} if isinstance(asked, str) else dict(asked)
     name = label(facts.pop("name", None)) or f"machine {at + 1}"
     vram, ram = facts.pop("free_vram_gb", None), facts.pop("free_ram_gb", None)
-    pairs = [(key, text_of(value)) for key, value in facts.items() if value is not None]
-    query = params.parse([*pairs, ("strict", "true")], "system").query
-    whatif = WhatIf(**{each: getattr(query, each) for each in params.WHATIF_NAMES})
+    whatif = whatif_of(params.parse([*texts_of(facts), ("strict", "true")], "system").query)
     if whatif not in known:
         known[whatif] = apply_whatif(engine.machine, whatif, engine.catalog.tables)
     return name, with_free(known[whatif], vram, ram)

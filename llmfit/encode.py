@@ -13,7 +13,7 @@ import msgspec
 
 from llmfit import params
 from llmfit.catalog import Catalog
-from llmfit.host import used_devices
+from llmfit.host import is_unified, used_devices
 from llmfit.machine import Device, Machine
 from llmfit.query import Page
 from llmfit.shapes import Envelope, Gpu, Node, Row, System
@@ -81,7 +81,7 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
         gpu_available_gb=round(sum(gib_down(device.free_bytes) for device in devices), 3) if devices else None,
         gpu_name=devices[0].name if devices else None,
         gpu_count=len(devices),
-        unified_memory=bool(devices) and all(device.unified for device in devices),
+        unified_memory=is_unified(devices),
         backend=BACKEND_LABELS.get(devices[0].backend, devices[0].backend) if devices else cpu,
         gpus=gpus_of(devices),
         hidden_gpus=gpus_of([device for device in machine.devices if device not in devices]),

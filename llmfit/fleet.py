@@ -18,9 +18,9 @@ from llmfit.errors import BadParam, LlmfitError, TooMuch, UnknownModel
 from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of
 from llmfit.machine import Machine
-from llmfit.query import Engine
+from llmfit.query import Engine, use_case_of, whatif_of
 from llmfit.shapes_fleet import FitRow
-from llmfit.values import LONGEST_TEXT, text_of, value_of
+from llmfit.values import LONGEST_TEXT, text_of, texts_of, value_of
 
 MOST_MACHINES, MOST_MODELS, MOST_VALUES = 2000, 256, 64  # of one question
 MOST_ANALYSES, MOST_ROWS = 10_000, 20_000_000
@@ -91,7 +91,7 @@ def query_of(options: Mapping[str, Any], both: Iterable[str] = ()) -> Any:
         if param is not None and (param.name in ELSEWHERE or param.stage == "explain"):
             where = ELSEWHERE.get(param.name)
             raise BadParam(f"invalid {key} value: {f'use {where}' if where else 'rows in brief are not explained'}")
-    pairs = [(key, text_of(value)) for key, value in options.items() if value is not None and key != "strict"]
+    pairs = texts_of({key: value for key, value in options.items() if key != "strict"})
     return params.parse([*pairs, ("strict", "true")], "models").query
 
 
@@ -148,7 +148,7 @@ def machines_of(engine: Engine, query: Any, facts: Any) -> tuple[Machine, ...]:
     found = []
     for at, each in enumerate(facts):
         try:
-            whatif = whatif_of(each)
+            whatif = facts_of(each)
             if whatif not in known:
                 known[whatif] = apply_whatif(base, whatif, tables)
         except LlmfitError as error:
@@ -157,17 +157,16 @@ def machines_of(engine: Engine, query: Any, facts: Any) -> tuple[Machine, ...]:
     return tuple(found)
 
 
-def whatif_of(facts: Mapping[str, Any]) -> WhatIf:
+def facts_of(facts: Mapping[str, Any]) -> WhatIf:
     """The what-ifs of one object; `name` is the profile of a shipped machine."""
-    pairs = [("profile" if key == "name" else key, text_of(value)) for key, value in facts.items() if value is not None]
-    query = params.parse([*pairs, ("strict", "true")], "system").query
-    return WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+    pairs = [("profile" if key == "name" else key, text) for key, text in texts_of(facts)]
+    return whatif_of(params.parse([*pairs, ("strict", "true")], "system").query)
 
 
 def pieces(engine: Engine, asked: Question, machines: Iterable[Machine], form: str = "ndjson") -> Iterator[bytes]:
     """The rows, some thousand at a time. As JSON each has a comma before it."""
     catalog, query = engine.catalog, asked.query
-    use_case = codes.USE_CASES.index(query.use_case) if query.use_case else -1
+    use_case = use_case_of(query)
     filters = engine.filters_of(query)
     few = list(asked.models) if asked.models is not None else None
     for at, machine in enumerate(machines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -53,6 +54,11 @@ def used_devices(machine: Machine) -> list[Device]:
     if any(not device.unified for device in devices):
         devices = [device for device in devices if not device.unified]
     return sorted(devices, key=lambda d: (-d.total_bytes, d.name, -d.free_bytes))
+
+
+def is_unified(devices: Sequence[Device]) -> bool:
+    """Whether there are devices and all share system RAM."""
+    return bool(devices) and all(device.unified for device in devices)
 
 
 def device_class(device: Device) -> str:
@@ -181,7 +187,7 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
         placed,
         cpu_rate(machine, engine_of(catalog, "llamacpp", "cpu", variant or measured_variant(machine))),
         float(machine.ram_available_bytes),
-        bool(devices) and all(device.unified for device in devices),
+        is_unified(devices),
         runtimes,
         blockers,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmfit import codes
 from llmfit.errors import BadParam
-from llmfit.host import used_devices
+from llmfit.host import is_unified, used_devices
 from llmfit.machine import GIB, Machine
 from llmfit.query import ELEMENT_BYTES, Engine, quant_mask
 from llmfit.shapes import Row
@@ -110,11 +110,6 @@ def vram_of(machine: Machine) -> int:
     return sum(device.free_bytes for device in used_devices(machine)) // STEP
 
 
-def is_unified(machine: Machine) -> bool:
-    devices = used_devices(machine)
-    return bool(devices) and all(device.unified for device in devices)
-
-
 def limit_of(row: Row) -> int:
     """Steps that are more than the model takes on any path."""
     return int(2 * row.total_memory_gb * GIB / STEP) + 64
@@ -131,7 +126,7 @@ def paths_of(trial: Trial, machine: Machine, row: Row, target: float | None) -> 
 
     gpu = path("gpu", lambda n: with_vram(machine, n), lambda n: Hardware(gib(n), 0.0, cores))
     found = [gpu]
-    if not is_unified(machine):
+    if not is_unified(used_devices(machine)):
         whole = int(((gpu.minimum and gpu.minimum.vram_gb) or row.total_memory_gb) * GIB / STEP)
         part = vram_of(machine) if 0 < vram_of(machine) < whole else whole // 2
         partial = with_vram(machine, part)
@@ -182,7 +177,7 @@ def run_path(
 
 def more_memory(trial: Trial, machine: Machine, row: Row, resource: str) -> list[UpgradeDelta]:
     """The least to add of one memory for each fit level above today's. On unified memory that is RAM."""
-    unified = is_unified(machine)
+    unified = is_unified(used_devices(machine))
     if resource == "vram_gb" and unified:
         return []
     vram = vram_of(machine)

@@ -25,6 +25,7 @@ from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of
 from llmfit.installed import installed_names
 from llmfit.machine import Machine
+from llmfit.trial import Settings
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
 MOST_COMPARED = 8
@@ -43,7 +44,7 @@ class Page(msgspec.Struct, frozen=True):
     total: int
     indices: list[int]
     base: Machine  # before the what-ifs
-    settings: tuple[int, int, float, int, bytes | None]  # what Estimates and _explain.Case are made with
+    settings: Settings  # what Estimates and _explain.Case are made with
     server_max_context: int | None
     warnings: tuple[str, ...] = ()
 
@@ -104,7 +105,7 @@ class Engine:
 
     def machine_for(self, query: Any) -> tuple[Machine, Any, str]:
         """(the machine with the query's what-ifs, its Host, the generation of answers about it)."""
-        whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+        whatif = whatif_of(query)
         base = self.base_for(query)
 
         def make() -> tuple[Machine, Any, str]:
@@ -115,7 +116,7 @@ class Engine:
 
     def ranking_for(self, query: Any) -> tuple[Machine, str, Ranking]:
         machine, host, stamp = self.machine_for(query)
-        use_case = codes.USE_CASES.index(query.use_case) if query.use_case else -1
+        use_case = use_case_of(query)
         settings = self.settings_of(query)
         key = (stamp, *settings)
 
@@ -128,7 +129,7 @@ class Engine:
 
         return machine, stamp, self._rankings.get((*key, use_case), rank)
 
-    def settings_of(self, query: Any) -> tuple[int, int, float, int, bytes | None]:
+    def settings_of(self, query: Any) -> Settings:
         """What Estimates are made with: context, sessions, bytes of a cache element, runtime, quantizations."""
         runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
         return (
@@ -182,7 +183,7 @@ class Engine:
         if total == 0:
             from llmfit.empties import why_empty
 
-            mixed = msgspec.structs.replace(query, use_case=None)
+            mixed = replace(query, use_case=None)
             warnings = why_empty(query, filters, ranking, lambda: self.ranking_for(mixed)[2])
         return self._page(query, machine, stamp, ranking, total, indices, warnings)
 
@@ -221,6 +222,16 @@ class Engine:
             machine, stamp, ranking, total, indices, self.base_for(query), self.settings_of(query), self.max_context,
             warnings,
         )  # fmt: skip
+
+
+def whatif_of(query: Any) -> WhatIf:
+    """The what-ifs of a query."""
+    return WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+
+
+def use_case_of(query: Any) -> int:
+    """The use case that a query scores for, -1 for each row's main one."""
+    return codes.USE_CASES.index(query.use_case) if query.use_case else -1
 
 
 def emptied(machine: Machine) -> Machine:

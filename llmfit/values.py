@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmfit.errors import BadParam
@@ -115,3 +116,15 @@ def text_of(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(text_of, value))
     return str(value)
+
+
+def texts_of(options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Named Python or JSON values as the pairs of a URL; None is an absent one."""
+    return [(key, text_of(value)) for key, value in options.items() if value is not None]
+
+
+def model_of(value: object) -> str:
+    """The text that a JSON body names a model with; BadParam where it is none."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT:
+        raise BadParam("invalid model value: use the id of a model, or a part of it that names one")
+    return value

@@ -66,12 +66,13 @@ def command(**given: Any) -> None:
         rate_limit=access.rate_of(rate) if rate is not None else None,
     )  # fmt: skip
     from llmfit import catalog
-    from llmfit.hardware import LiveSource, WhatIf, apply_whatif, detect
+    from llmfit.hardware import LiveSource, apply_whatif, detect
     from llmfit.hardware.steady import steady
+    from llmfit.query import whatif_of
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
-    whatif = WhatIf(**{name: getattr(query, name) for name in params.WHATIF_NAMES})
+    whatif = whatif_of(query)
     tables = catalog.default().tables
     source = recording()
     machine = apply_whatif(steady(detect(tables, source or LiveSource(measure=False))), whatif, tables)

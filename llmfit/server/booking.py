@@ -21,7 +21,7 @@ from llmfit.server.ledger import Held, Ledger, new_id
 from llmfit.server.posts import Scalar
 from llmfit.shapes_place import Reservation, Reservations
 from llmfit.trial import Trial
-from llmfit.values import LONGEST_TEXT, text_of
+from llmfit.values import LONGEST_TEXT, model_of, text_of
 
 TTL, MOST_TTL = 300, 86_400  # seconds: where none is asked for, at most
 MOST_GIB = 1_000_000
@@ -107,9 +107,7 @@ class Books:
         return shown(one)
 
     def _for_model(self, machine: Machine, body: dict[str, Scalar]) -> tuple[int, tuple[int, ...], dict[str, Any]]:
-        model = body.pop("model")
-        if not isinstance(model, str) or not 0 < len(model) <= LONGEST_TEXT:
-            raise BadParam("invalid model value: use the id of a model, or a part of it that names one")
+        model = model_of(body.pop("model"))
         nothing_else(body, ("model", "ttl_s", "label", *OF_MODEL), "; vram_gb and ram_gb stand without a model")
         query = params.parse([(key, text_of(value)) for key, value in body.items()], "plan", model).query
         index = self.engine.only(query)

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from llmfit import __version__
 from llmfit.encode import encode
-from llmfit.server.pages import Finished, etag_of
-from llmfit.server.safe import SHOWN
+from llmfit.server.files import ASK_AGAIN, File
 
 PACKAGE = Path(__file__).parents[1]
 POLICY = b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -39,13 +37,7 @@ DOCUMENTS: dict[str, tuple[Callable[[], bytes], bytes]] = {
 
 
 @cache
-def document_of(path: str) -> Finished:
+def document_of(path: str) -> File:
     """A document, ready to be sent."""
     make, kind = DOCUMENTS[path]
-    body = make()
-    etag = etag_of(__version__, path, body)
-    headers = (
-        (b"content-length", b"%d" % len(body)), (b"content-type", kind), (b"etag", etag.encode()),
-        (b"vary", b"Accept, Accept-Encoding"), (b"content-security-policy", POLICY), *SHOWN,
-    )  # fmt: skip
-    return Finished(body, etag, headers)
+    return File(make(), kind, ASK_AGAIN, b"Accept, Accept-Encoding", POLICY)

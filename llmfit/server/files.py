@@ -15,15 +15,15 @@ from llmfit.server.safe import SHOWN
 SMALLEST = 512  # bytes; below this compression does not pay
 FOR_EVER, ASK_AGAIN = b"public, max-age=31536000, immutable", b"no-cache"
 POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-SAFE = ((b"content-security-policy", POLICY), *SHOWN)
 
 
 class File:
     """One file: its bytes, plain and as each encoding that was asked for, and its headers."""
 
-    def __init__(self, body: bytes, kind: bytes, cache: bytes, vary: bytes) -> None:
+    def __init__(self, body: bytes, kind: bytes, cache: bytes, vary: bytes, policy: bytes = POLICY) -> None:
         self.etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        self.headers = ((b"content-type", kind), (b"cache-control", cache), (b"vary", vary), *SAFE)
+        safe = ((b"content-security-policy", policy), *SHOWN)
+        self.headers = ((b"content-type", kind), (b"cache-control", cache), (b"vary", vary), *safe)
         self._plain = body
         self._coded: dict[str, bytes] = {}
 

@@ -11,7 +11,7 @@ from llmfit.encode import encode
 from llmfit.errors import BadParam, WrongType
 from llmfit.planning import plan
 from llmfit.query import Engine
-from llmfit.values import LONGEST_TEXT, text_of
+from llmfit.values import model_of, texts_of
 
 MOST_FIELDS = 64
 Scalar = str | int | float | bool | None | list[str | int | float]
@@ -39,9 +39,6 @@ def object_of(request: Request) -> dict[str, Scalar]:
 
 def planned(engine: Engine, body: dict[str, Scalar]) -> bytes:
     """The answer of POST /api/v1/plan. LlmfitError for what is wrong in the body."""
-    model = body.pop("model", None)
-    if not isinstance(model, str) or not 0 < len(model) <= LONGEST_TEXT:
-        raise BadParam("invalid model value: use the id of a model, or a part of it that names one")
-    pairs = [(key, text_of(value)) for key, value in body.items() if value is not None]
-    parsed = params.parse(pairs, "plan", model)
+    model = model_of(body.pop("model", None))
+    parsed = params.parse(texts_of(body), "plan", model)
     return encode(replace(plan(engine, parsed.query), warnings=parsed.warnings))

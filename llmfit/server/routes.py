@@ -95,13 +95,12 @@ class Routes:
     def top(self, request: Request) -> Answer:
         return self.answer(request, "top")
 
-    async def document(self, request: Request) -> HTTPResponse | None:
+    async def document(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
-        page = await asyncio.get_running_loop().run_in_executor(self.packer, document_of, request.path)
-        answer = sent(request, page)
-        return answer if isinstance(answer, HTTPResponse) else await answer
+        file = await asyncio.get_running_loop().run_in_executor(self.packer, document_of, request.path)
+        return file.answer(request)
 
     def compare(self, request: Request) -> Answer:
         return self.answer(request, "compare")
