@@ -88,6 +88,28 @@ def test_every_command_in_a_terminal(name: str) -> None:
     assert status == 0 and said.strip() and "Traceback" not in said
 
 
+def test_serve_in_a_terminal_ends_with_a_key() -> None:
+    """Ctrl-C, once it listens."""
+    import signal
+    import threading
+    import time
+
+    child, screen = pty.fork()
+    if child == 0:
+        os.execve(str(PROGRAM), [str(PROGRAM), "serve", "--port", "0"], {**os.environ, "TERM": "xterm-256color"})
+    rescue = threading.Timer(20, os.kill, (child, signal.SIGKILL))
+    rescue.start()
+    said = b""
+    while b"listening on" not in said:
+        said += os.read(screen, 4096)
+    time.sleep(0.3)
+    os.write(screen, b"\x03")
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    rescue.cancel()
+    os.close(screen)
+    assert (status, b"Traceback" in said) == (0, False), said
+
+
 def test_colour_in_a_terminal_unless_it_is_unwanted() -> None:
     status, said = in_terminal("fit", "-n", "3", *RIG)
     assert status == 0 and COLOUR.search(said)

@@ -19,7 +19,11 @@ COMMANDS = {
     "diff": ("diff", "Qwen/Qwen3-8B", "google/gemma-3-12b-it", *RIG),
     "plan": ("plan", "meta-llama/Llama-3.3-70B-Instruct", "--context", "16384", *RIG),
     "list": ("list", "-n", "6", "--provider", "mistral", "--sort", "date"),
+    "summary": (),
+    "explain": ("fit", "-n", "1", "--explain", *RIG),
     "system": ("system",),
+    "hardware-list": ("hardware", "list"),
+    "hardware-show": ("hardware", "show", "aws-g5.xlarge"),
     "help": ("--help",),
 }
 WIDTHS = (80, 200)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +58,13 @@ def test_deltas_have_the_keys_of_the_existing_tool(server: Server) -> None:
     assert status == 200 and plan["upgrade_deltas"]
     keys = {"resource", "add_gb", "add_cores", "target_fit", "path", "description"}
     assert all(set(delta) >= keys for delta in plan["upgrade_deltas"])
+
+
+def test_over_a_unix_socket(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    own = start_server("--unix-socket", str(tmp_path / "llmfit.sock"))
+    body = json.dumps({"model": MODEL, "vram_gb": 24, "ram_gb": 64}).encode()
+    answer = own.get(PLAN, {"Content-Type": "application/json"}, "POST", body)
+    assert answer.status == 200 and answer.json()["current"]["run_mode"] == "Gpu"
 
 
 def test_null_is_absent_and_strangers_are_named(server: Server) -> None:
