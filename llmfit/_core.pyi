@@ -6,6 +6,8 @@ class Estimates:
     @property
     def catalog(self) -> Catalog: ...
     @property
+    def n_known(self) -> int: ...
+    @property
     def host(self) -> Host: ...
     def __init__(
         self,
@@ -18,6 +20,7 @@ class Estimates:
         quants: bytes | None = None,
         later: bool = False,
         rows: Sequence[int] | None = None,
+        lazy: bool = False,
     ) -> None: ...
 
 def keep_freed_memory() -> None: ...

@@ -88,3 +88,17 @@ def verdict(
     loss: float = 0,
     fits: bool = True,
 ) -> dict[str, int]: ...
+def fits_somewhere(
+    *, ram: float, size: float, gpu: float = 0, context: float = 8192, cache_full: float = 0, smallest: float = 0,
+    **policy: float,
+) -> int: ...
+def most_tps(
+    *, read_gb: float, bandwidth: float, layers: float = 0, layer_ms: float = 0, active: float = 0, flop_ms: float = 0,
+    fixed_ms: float = 0,
+) -> float: ...
+def base_points(
+    *, quality: float, weights: dict[str, float], context: int = 0, origin: int = 0, policy: dict[str, float] = {},
+) -> float: ...
+def most_points(
+    *, base: float, tps: float, weights: dict[str, float], policy: dict[str, float], factor: float = 1
+) -> float: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -88,17 +89,21 @@ def runtimes_of(device: Device) -> tuple[str, ...]:
 
 def formats_of(devices: list[Device]) -> tuple[bytes, bytes]:
     """By format: the runtimes that can execute it here as bits, and why none can."""
-    runtimes, blockers = bytearray(len(codes.FORMATS)), bytearray(len(codes.FORMATS))
     apple = any("mlx" in runtimes_of(device) for device in devices)
+    able = frozenset((device.backend, device.compute_capability) for device in devices if runs_vllm(device))
+    return _formats_of(apple, able)
+
+
+@lru_cache(maxsize=64)
+def _formats_of(apple: bool, able: frozenset[tuple[str, float | None]]) -> tuple[bytes, bytes]:
+    """`able`: backend and compute capability of the devices that run vLLM."""
+    runtimes, blockers = bytearray(len(codes.FORMATS)), bytearray(len(codes.FORMATS))
     for index, form in enumerate(codes.FORMATS):
         bits = 1 << codes.RUNTIMES.index("llamacpp")  # which forms llama.cpp has of a model, the model says
         if apple and form in ("bf16", "mlx"):
             bits |= 1 << codes.RUNTIMES.index("mlx")
         least, amd = VLLM_NEEDS.get(form, (99.0, False))
-        if any(
-            runs_vllm(device) and ((device.compute_capability or 99.0) >= least if device.backend == "cuda" else amd)
-            for device in devices
-        ):
+        if any((capability or 99.0) >= least if backend == "cuda" else amd for backend, capability in able):
             bits |= 1 << codes.RUNTIMES.index("vllm")
         runtimes[index] = bits
         blockers[index] = codes.BLOCKERS.index(BLOCKED_BY.get(form, "needs_vllm_gpu" if form in VLLM_NEEDS else ""))

@@ -7,6 +7,7 @@ hashable Query or raises :class:`BadParam` with the whole message.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -231,9 +232,16 @@ class Parsed(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
+@cache
 def at(endpoint: str) -> tuple[Param, ...]:
     """The parameters that an endpoint takes."""
     return tuple(param for param in PARAMS if endpoint in param.endpoints)
+
+
+@cache
+def defaults_at(endpoint: str) -> dict[str, Any]:
+    """What its parameters are where they are absent."""
+    return {param.name: param.default_at(endpoint) for param in at(endpoint)}
 
 
 def parse(pairs: Iterable[tuple[str, str]], endpoint: str, name: str | None = None) -> Parsed:
@@ -250,7 +258,7 @@ def parse(pairs: Iterable[tuple[str, str]], endpoint: str, name: str | None = No
             given[param.name] = value_of(param, text)
     if strangers and given.get("strict"):
         raise BadParam("; ".join(dict.fromkeys(strangers)))
-    values = {param.name: given.get(param.name, param.default_at(endpoint)) for param in at(endpoint)}
+    values = defaults_at(endpoint) | given
     if endpoint in LISTS:
         values["min_fit"] = lowest_level(given, endpoint)
     query = Query(**values, name=name, levels_given=not LEVELS.isdisjoint(given), endpoint=endpoint)

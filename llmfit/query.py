@@ -122,7 +122,7 @@ class Engine:
 
         def estimate() -> Estimates:
             self.analyses += 1
-            return Estimates(self.catalog.core, host, *settings)
+            return Estimates(self.catalog.core, host, *settings, lazy=True)
 
         def rank() -> Ranking:
             return Ranking(self._estimates.get(key, estimate), use_case)

@@ -16,8 +16,8 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 # A file imports only from layers above its own. Neighbours on a line do not know one another.
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
-    "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail", "match order notes",
-    "rows columns brief", "_catalog", "given", "_core _estimator _explain _cases _rules _rules_ranking _stream",
+    "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
+    "match order notes", "rows columns brief", "_catalog", "given", "_core _estimator _explain _cases _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place shapes_fleet values",

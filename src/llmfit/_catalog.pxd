@@ -20,6 +20,8 @@ cdef class Catalog:
     cdef int _open_policy(self, packed, tuple names) except -1
     cdef int _open_shapes(self, const double[::1] facts) except -1
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1
+    cdef int _open_groups(self) except -1
+    cdef int _open_groups(self) except -1
     cdef int _open_text(self, packed) except -1
     cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *
     cdef int _open_words(self, dict words) except -1

@@ -18,6 +18,7 @@ from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
 from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
+from llmfit.sketch cimport RowSketch, Sketch, row_sketch_of, sketch_of
 from llmfit.tensors cimport T_BODY, Tensors, tensors_of
 
 
@@ -75,6 +76,9 @@ cdef class Catalog:
         free(self.columns.models)
         free(self.columns.weights)
         free(self.columns.rows)
+        free(self.columns.sketches)
+        free(self.columns.row_sketches)
+        free(self.columns.group_ends)
         free(self.columns.quality)
         free(self.columns.quants)
         free(self.columns.mixes)
@@ -187,6 +191,7 @@ cdef class Catalog:
         cdef Tensors s
         c.models = <Model*>zeroed(n, sizeof(Model))
         c.weights = <int*>zeroed(n * WEIGHTS, sizeof(int))
+        c.sketches = <Sketch*>zeroed(n, sizeof(Sketch))
         if n == 0:
             return 0
         with nogil:
@@ -203,6 +208,7 @@ cdef class Catalog:
                     w[1] = <int>milli_up(weights_bytes(m, &c.quants[c.ladder.mxfp4]))
                 for k in range(c.ladder.size[MLX]):
                     w[1 + size + k] = <int>milli_up(weights_bytes(m, &c.quants[c.ladder.quant[MLX][k]]))
+                c.sketches[i] = sketch_of(m, w, &c.ladder)
         return 0
 
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1:
@@ -230,6 +236,27 @@ cdef class Catalog:
                     if k >= 0:
                         for u in range(N_USE_CASES):
                             c.quality[u * n + i] = keep_order(c.quality[u * n + i], c.quality[u * n + k], &c.policy)
+        self._open_groups()
+        return 0
+
+    cdef int _open_groups(self) except -1:
+        cdef Columns* c = &self.columns
+        cdef const Row* r
+        cdef int i, g, u
+        c.row_sketches = <RowSketch*>zeroed(c.n_rows, sizeof(RowSketch))
+        c.group_ends = <int*>zeroed(c.n_groups, sizeof(int))
+        with nogil:
+            for i in range(c.n_rows):
+                c.group_ends[c.rows[i].group + 1] += 1
+            for g in range(c.n_groups):
+                c.group_ends[g + 1] += c.group_ends[g]  # where the rows of g + 1 begin
+            for i in range(c.n_rows):
+                r = &c.rows[i]
+                u = r.use_case
+                c.row_sketches[c.group_ends[r.group]] = row_sketch_of(
+                    r, i, c.quality[u * c.n_rows + i], &c.use_cases[u], u, c.models[r.shape].context, &c.policy
+                )
+                c.group_ends[r.group] += 1
         return 0
 
     cdef int _open_text(self, packed) except -1:

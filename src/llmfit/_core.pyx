@@ -9,8 +9,11 @@ from libc.math cimport ceil
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
+from _thread import allocate_lock as _allocate_lock
+
 from llmfit._catalog cimport Catalog, Host, settings_of
 from llmfit.brief cimport Part, brief_room, put_brief
+from llmfit.arith cimport low
 from llmfit.buffer cimport Buffer, Text, put, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
@@ -21,7 +24,9 @@ from llmfit.match cimport Match, matches
 from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
 from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
 from llmfit.rows cimport put_row, row_room
-from llmfit.score cimport Row
+from llmfit.fit cimport fit_score
+from llmfit.score cimport Row, UseCaseWeights
+from llmfit.sketch cimport Fastest, RowSketch, fastest_of, fits_somewhere, most_points, most_tps, row_sketch_of
 from llmfit.verdict cimport Components, Verdict, components, verdict
 
 
@@ -57,6 +62,7 @@ cdef struct Work:
 
 cdef enum:
     TYPICAL_ROW = 1800      # bytes; room for a long list is made at once
+    MOST_TENTHS = 1000      # of a score
 
 
 # The last large arena that was given up: its pages are there already, and fetching 20 MB of new ones from the system
@@ -126,6 +132,7 @@ cdef class Estimates:
     `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
     allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
     `later` they are made by fill_all(). `rows`: only the shapes of these rows; a Ranking can write them alone then.
+    With `lazy` a shape is estimated when a Ranking needs more of it than a bound (sketch.pxd).
     """
 
     cdef readonly Catalog catalog
@@ -136,16 +143,20 @@ cdef class Estimates:
     cdef int* rows                  # NULL: all
     cdef int n_rows
     cdef unsigned char* has         # by row, where not all are there
+    cdef unsigned char* known       # by shape: it is estimated; NULL: all are
+    cdef float* hopes               # by shape: it has no more tokens/s; 0: it does not fit
+    cdef object lock                # held while shapes are estimated
 
     def __cinit__(
         self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
-        bytes quants=None, bint later=False, rows=None,
+        bytes quants=None, bint later=False, rows=None, bint lazy=False,
     ):
         cdef const Columns* c = &catalog.columns
         cdef int k
         self.catalog = catalog
         self.host = host
         self.quants = quants
+        self.lock = _allocate_lock()
         self.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
         self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
@@ -161,7 +172,14 @@ cdef class Estimates:
                 if not 0 <= self.rows[k] < c.n_rows:
                     raise IndexError(self.rows[k])
                 self.has[self.rows[k]] = 1
-        if later:  # until fill_all() they are those of no model
+        if lazy and quants is None:
+            self.known = <unsigned char*>calloc(c.n_shapes + 1, 1)
+            self.hopes = <float*>malloc((c.n_shapes + 1) * sizeof(float))
+            if self.known == NULL or self.hopes == NULL:
+                raise MemoryError
+            with nogil:
+                self.hope()
+        elif later:  # until fill_all() they are those of no model
             memset(self.by_shape, 0, (c.n_shapes + 1) * sizeof(Estimate))
         else:
             with nogil:
@@ -171,6 +189,34 @@ cdef class Estimates:
         free(self.by_shape)
         free(self.rows)
         free(self.has)
+        free(self.known)
+        free(self.hopes)
+
+    @property
+    def n_known(self):
+        """How many shapes are estimated."""
+        cdef int i, n = 0
+        for i in range(self.catalog.columns.n_shapes):
+            n += self.known == NULL or self.known[i]
+        return n
+
+    cdef void hope(self) noexcept nogil:
+        """A bound on every shape; an estimate of those that it takes one for to tell whether they fit."""
+        cdef const Columns* c = &self.catalog.columns
+        cdef const Machine* h = &self.host.machine
+        cdef Fastest fastest = fastest_of(h)
+        cdef int i, fits
+        for i in range(c.n_shapes):
+            fits = fits_somewhere(h, &c.sketches[i], &self.settings, &c.policy)
+            if fits < 0:
+                self.fill(i)
+                fits = self.by_shape[i].best.fits
+            self.hopes[i] = most_tps(&fastest, &c.sketches[i], self.settings.n_seq, &c.policy) if fits else 0
+
+    cdef void fill(self, int shape) noexcept nogil:
+        if not self.known[shape]:
+            fill_from(&self.catalog.columns, &self.host.machine, &self.settings, self.by_shape, shape, shape + 1)
+            self.known[shape] = 1
 
 
 def fill_all(list estimates):
@@ -199,6 +245,7 @@ cdef struct Scored:
     const Machine* h
     const Estimate* by_shape
     const Verdict* verdicts
+    const float* hopes
 
 
 cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
@@ -222,32 +269,60 @@ cdef inline Place place_of(const Scored* s, int i, int sort, int turned) noexcep
     return p
 
 
-cdef void representatives(const Scored* s, const Match* w, int* best) noexcept nogil:
-    """By base model: the row that stands for it among those that pass, -1 where none does.
+cdef inline int may_pass(const Scored* s, const Match* w, const RowSketch* r, const Estimate* blank) noexcept nogil:
+    """1 where the row of a sketch fits and passes every filter; none of them reads its estimate (`blank`)."""
+    cdef Verdict v
+    if s.hopes[r.shape] <= 0:
+        return 0
+    if w.level_alone:
+        return 1
+    v.level = MARGINAL
+    return matches(w, r.row, &s.c.rows[r.row], &v, blank, 0)
+
+
+cdef inline int most_tenths(const Scored* s, int use_case, double unfit, const RowSketch* r) noexcept nogil:
+    """A bound on the score of a row that fits, tenths of a point; `unfit`: points that no fit here has."""
+    cdef const Columns* c = s.c
+    cdef const UseCaseWeights* w = &c.use_cases[r.use_case]
+    cdef RowSketch own = r[0]
+    if use_case >= 0 and use_case != r.use_case:
+        w = &c.use_cases[use_case]
+        own = row_sketch_of(
+            &c.rows[r.row], r.row, c.quality[use_case * c.n_rows + r.row], w, use_case, c.models[r.shape].context, &c.policy
+        )
+    return <int>low(10.0 * most_points(own.base - w.fit * unfit, own.factor, s.hopes[r.shape], w, &c.policy) + 0.51, MOST_TENTHS)
+
+
+cdef inline int stands_for(const Scored* s, const Match* w, int i, int held) noexcept nogil:
+    """1 where row `i` stands for its base model rather than row `held` (-1: none).
 
     An original or a packager's copy before a community one; then the highest score; then the name.
     """
     cdef const Row* rows = s.c.rows
-    cdef int i, g, held
     cdef Place a, b
+    if held < 0 or i == w.first:
+        return 1
+    if held == w.first:
+        return 0
+    if (rows[i].origin == COMMUNITY) != (rows[held].origin == COMMUNITY):
+        return rows[held].origin == COMMUNITY
+    a = place_of(s, i, BY_SCORE, 0)
+    b = place_of(s, held, BY_SCORE, 0)
+    return before(&a, &b)
+
+
+cdef void representatives(const Scored* s, const Match* w, int* best) noexcept nogil:
+    """By base model: the row that stands for it among those that pass, -1 where none does."""
+    cdef const Row* rows = s.c.rows
+    cdef int i, g
     for g in range(s.c.n_groups):
         best[g] = -1
     for i in range(s.c.n_rows):
         if not passes(s, w, i):
             continue
         g = rows[i].group
-        held = best[g]
-        if held < 0 or i == w.first:
+        if stands_for(s, w, i, best[g]):
             best[g] = i
-        elif held != w.first:
-            if (rows[i].origin == COMMUNITY) != (rows[held].origin == COMMUNITY):
-                if rows[held].origin == COMMUNITY:
-                    best[g] = i
-                continue
-            a = place_of(s, i, BY_SCORE, 0)
-            b = place_of(s, held, BY_SCORE, 0)
-            if before(&a, &b):
-                best[g] = i
 
 
 cdef class Ranking:
@@ -259,6 +334,7 @@ cdef class Ranking:
     cdef Scored scored
     cdef Buffer arena               # rows already encoded
     cdef size_t* row_at             # where in the arena, its size (an int) before it; 0: not yet
+    cdef unsigned char* settled     # by row: it has a verdict; NULL: all have
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
@@ -269,17 +345,80 @@ cdef class Ranking:
         self.verdicts = <Verdict*>malloc((c.n_rows + 1) * sizeof(Verdict))
         if self.verdicts == NULL:
             raise MemoryError
+        if estimates.known != NULL:
+            self.settled = <unsigned char*>calloc(c.n_rows + 1, 1)
+            if self.settled == NULL:
+                raise MemoryError
         with nogil:
-            if rows == NULL:
+            if rows == NULL and self.settled == NULL:
                 judge(c, estimates.by_shape, use_case, self.verdicts, 0, c.n_rows)
             for k in range(estimates.n_rows):
                 judge(c, estimates.by_shape, use_case, self.verdicts, rows[k], rows[k] + 1)
-        self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts)
+        self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts, estimates.hopes)
 
     def __dealloc__(self):
         free(self.verdicts)
         keep_spare(&self.arena)
         free(self.row_at)
+        free(self.settled)
+
+    cdef void settle(self, int i) noexcept nogil:
+        """Estimate row `i` and judge it, unless that was done."""
+        if self.settled != NULL and not self.settled[i]:
+            self.estimates.fill(self.scored.c.rows[i].shape)
+            judge(self.scored.c, self.scored.by_shape, self.use_case, self.verdicts, i, i + 1)
+            self.settled[i] = 1
+
+    cdef void settle_all(self) noexcept nogil:
+        cdef int i
+        for i in range(self.scored.c.n_shapes):
+            self.estimates.fill(i)
+        judge(self.scored.c, self.scored.by_shape, self.use_case, self.verdicts, 0, self.scored.c.n_rows)
+        free(self.settled)
+        self.settled = NULL
+
+    cdef int lead(self, const Match* w, bint distinct, int* after, Place* places, int most, int* kept) noexcept nogil:
+        """The first `most` rows by score, in order, as places, and how many there are (`kept`); returns how many rows pass.
+
+        Rows (with `distinct` all of a base model together) go into a bucket by the most points that they can have, and
+        are settled from the top down until no bucket below can hold one of the first. `after`: room for all of them.
+        """
+        cdef const Columns* c = self.scored.c
+        cdef int buckets[MOST_TENTHS + 1]
+        cdef Estimate blank
+        cdef int n = c.n_groups if distinct else c.n_rows
+        cdef int g, k, i, top, held, total = 0, start = 0, end = 0
+        cdef double unfit = 0 if self.scored.h.n_devices else fit_score(GPU, 0, 0, &c.policy) - fit_score(CPU_ONLY, 0, 0, &c.policy)
+        memset(&blank, 0, sizeof(Estimate))
+        memset(buckets, 0xff, sizeof(buckets))
+        for g in range(n):
+            start, end, top = end, c.group_ends[g] if distinct else g + 1, -1
+            for k in range(start, end):
+                if may_pass(&self.scored, w, &c.row_sketches[k], &blank):
+                    top = max(top, most_tenths(&self.scored, self.use_case, unfit, &c.row_sketches[k]))
+            if top >= 0:
+                total += 1
+                after[g], buckets[top] = buckets[top], g
+        kept[0] = 0
+        for top in range(MOST_TENTHS, -1, -1):
+            if most == 0 or (kept[0] == most and top < self.verdicts[places[0].row].score):
+                break
+            g = buckets[top]
+            while g >= 0:
+                held = -1
+                start, end = g, g + 1
+                if distinct:
+                    start, end = c.group_ends[g - 1] if g else 0, c.group_ends[g]
+                for k in range(start, end):
+                    if may_pass(&self.scored, w, &c.row_sketches[k], &blank):
+                        i = c.row_sketches[k].row
+                        self.settle(i)
+                        if stands_for(&self.scored, w, i, held):
+                            held = i
+                kept[0] = keep_first(places, kept[0], most, place_of(&self.scored, held, BY_SCORE, 0))
+                g = after[g]
+        qsort(places, kept[0], sizeof(Place), compare)
+        return total
 
     def select(
         self, int min_level=0, bint drop_foreign=False, int first=-1, bint exempt=False, int only=-1, bytes providers=None,
@@ -295,7 +434,7 @@ cdef class Ranking:
         cdef Match w
         cdef int n = c.n_rows, i, k, kept = 0, total = 0
         cdef int most = n if limit is None else max(0, min(<object>n, offset + limit if limit else 0))
-        cdef bint heap = most < n // 8
+        cdef bint heap = most < n // 8, lazily
         if self.estimates.rows != NULL:
             raise ValueError("a few rows cannot be selected from")
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
@@ -322,16 +461,25 @@ cdef class Ranking:
             and providers is None and licenses is None and min_tps <= 0 and min_params <= 0 and released_after < 0
             and max_mem_gb >= 1e300 and max_params >= 1e300
         )
-        if distinct:
-            best = <int*>malloc((c.n_groups + 1) * sizeof(int))
-        if places == NULL or (distinct and best == NULL):
+        lazily = self.settled != NULL and heap and sort == BY_SCORE and not turned and min_level == MARGINAL and not (
+            drop_foreign or first >= 0 or min_tps > 0 or max_mem_gb < 1e300
+        )
+        if distinct or lazily:
+            best = <int*>malloc((n + 1) * sizeof(int))
+        if places == NULL or (best == NULL and (distinct or lazily)):
             free(places)
             free(best)
             raise MemoryError
+        if lazily:
+            with self.estimates.lock, nogil:
+                total = self.lead(&w, distinct, best, places, most, &kept)
+        elif self.settled != NULL:
+            with self.estimates.lock, nogil:
+                self.settle_all()
         with nogil:
-            if distinct:
+            if distinct and not lazily:
                 representatives(&self.scored, &w, best)
-            for k in range(c.n_groups if distinct else n):
+            for k in range(0 if lazily else c.n_groups if distinct else n):
                 i = best[k] if distinct else k
                 if i < 0 or not (distinct or passes(&self.scored, &w, i)):
                     continue
@@ -345,7 +493,8 @@ cdef class Ranking:
                 else:
                     places[kept] = p
                     kept += 1
-            qsort(places, kept, sizeof(Place), compare)
+            if not lazily:
+                qsort(places, kept, sizeof(Place), compare)
         try:
             return total, [places[i].row for i in range(min(offset, kept), min(kept, most))]
         finally:
@@ -372,7 +521,7 @@ cdef class Ranking:
             self.checked(wanted, indices)
             if n > 64 and self.arena.room < n * <size_t>TYPICAL_ROW:
                 take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
-            with nogil:
+            with self.estimates.lock, nogil:
                 for k in range(n):
                     if self.row_at[wanted[k]] == 0 and not self.encode_row(wanted[k]):
                         break
@@ -449,7 +598,7 @@ cdef class Ranking:
                 wish[k].what = what
                 literal += wish[k].before.size
             last.data, last.size = tail, len(tail)
-            with nogil:
+            with self.estimates.lock, nogil:
                 for k in range(n):
                     if not self.brief(&b, wanted[k], wish, n_parts, literal):
                         break
@@ -465,6 +614,7 @@ cdef class Ranking:
     cdef int brief(self, Buffer* b, int i, const Part* parts, int n, size_t literal) noexcept nogil:
         cdef const Columns* c = self.scored.c
         cdef Text id = piece(&c.ids, i)
+        self.settle(i)
         if not reserve(b, literal + brief_room(id, n)):
             return 0
         put_brief(b, &c.wire, id, &self.scored.by_shape[c.rows[i].shape], &self.verdicts[i], parts, n)
@@ -501,6 +651,7 @@ cdef class Ranking:
         cdef const Columns* c = self.scored.c
         cdef const Row* r = &c.rows[i]
         cdef const Estimate* e = &self.scored.by_shape[r.shape]
+        self.settle(i)
         cdef int use_case = self.verdicts[i].use_case
         cdef Components s = components(c.quality[use_case * c.n_rows + i], e, &c.use_cases[use_case], &c.policy)
         cdef RowText t

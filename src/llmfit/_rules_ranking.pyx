@@ -10,9 +10,10 @@ cimport llmfit.evidence as evidence
 cimport llmfit.fit as fit
 cimport llmfit.job as job
 cimport llmfit.score as score
+cimport llmfit.sketch as sketch
 cimport llmfit.verdict as verdicts
 from llmfit.codes cimport *
-from llmfit.estimate cimport Estimate, weigh
+from llmfit.estimate cimport Estimate, Settings, weigh
 from llmfit.fit cimport Candidate
 from llmfit.job cimport Job
 from llmfit.given cimport a_model, a_policy, a_rate, filled
@@ -408,3 +409,93 @@ def verdict(
     cdef verdicts.Components c = verdicts.components(quality, &e, &w, &p)
     cdef int points = verdicts.verdict(&r, quality, &e, &w, 0, &p).score
     return {**{name: verdicts.tenths(value) for name, value in c.items()}, "score": points}
+
+
+# sketch.pxd
+
+def fits_somewhere(*, double ram, double size, double gpu=0, double context=8192, double cache_full=0, double smallest=0, **policy):
+    """1: a form fits wholly on one GPU or in RAM; 0: none, however it is divided; -1: an estimate must tell.
+
+    A llama.cpp model whose last form takes `size` (`smallest`: another runtime's) on a machine with `ram` and one GPU of
+    `gpu`, thousandths of a GiB; `cache_full` elements a token of the `context`, in 16 bits. By hand: 8192 tokens of 65536
+    elements are 1 GiB.
+
+    >>> fits_somewhere(ram=8000, size=7000), fits_somewhere(ram=8000, size=7990, cache_full=65536)
+    (1, 0)
+    >>> fits_somewhere(ram=8000, gpu=8000, size=12000), fits_somewhere(ram=8000, gpu=8000, size=16100)
+    (-1, 0)
+    >>> fits_somewhere(ram=8000, size=7999)
+    -1
+    """
+    cdef Machine h
+    cdef sketch.Sketch s
+    cdef Settings asked
+    cdef Policy p = a_policy(policy)
+    memset(&h, 0, sizeof(Machine))
+    memset(&s, 0, sizeof(sketch.Sketch))
+    memset(&asked, 0, sizeof(Settings))
+    h.ram, h.gpu_total, h.runtimes[0] = ram, gpu, 1 << LLAMACPP
+    if gpu:
+        h.n_devices, h.n_kinds, h.count[0], h.capacity[0] = 1, 1, 1, gpu
+        h.gpu[<int>LLAMACPP][0].runs, h.gpu[<int>LLAMACPP][0].max_utilization = 1, 1
+    s.last[<int>LLAMACPP], s.smallest, s.cache_full = size, smallest or size, cache_full
+    asked.context, asked.n_seq, asked.element_bytes, asked.runtime = context, 1, 2, -1
+    return sketch.fits_somewhere(&h, &s, &asked, &p)
+
+
+def most_tps(*, double read_gb, double bandwidth, double layers=0, double layer_ms=0, double active=0, double flop_ms=0, double fixed_ms=0):
+    """No session gets more tokens/s: 1000 / (max(W / BW, 2 P_active / TF) + L c a + t0), each at the machine's fastest.
+
+    read_gb: GB read for a token of the smallest form; bandwidth in GB/s with its efficiency; active: billions of
+    parameters, flop_ms each. By hand: 4 GB at 800 GB/s take 5 ms, 30 layers of 0.1 ms 3 ms; computing 6 ms is more than 5.
+
+    >>> most_tps(read_gb=4, bandwidth=800, layers=30, layer_ms=0.1)
+    125.0
+    >>> most_tps(read_gb=4, bandwidth=800, layers=30, layer_ms=0.1, active=3, flop_ms=2, fixed_ms=1)
+    100.0
+    """
+    cdef sketch.Fastest f = sketch.Fastest((1000 / bandwidth, 1000 / bandwidth), flop_ms, layer_ms)
+    cdef sketch.Sketch s
+    cdef Policy p = a_policy({"fixed_ms": fixed_ms})
+    memset(&s, 0, sizeof(sketch.Sketch))
+    s.read, s.active, s.layers = read_gb, active, layers
+    return sketch.most_tps(&f, &s, 1, &p)
+
+
+def base_points(*, double quality, dict weights, int context=0, int origin=OFFICIAL, dict policy={}):
+    """What a row has of quality and context (its model's window, 0: not known) at most, and a full score for its fit.
+
+    By hand: quality 60 x 0.5, fit 100 x 0.1, context 80 x 0.15 where all that is wanted fits, 100 x 0.15 where that is not known.
+
+    >>> weights = dict(quality=0.5, fit=0.1, context=0.15, wanted_context=8192)
+    >>> base_points(quality=60, weights=weights, context=8192), base_points(quality=60, weights=weights)
+    (52.0, 55.0)
+    """
+    cdef Policy p = a_policy({"comfortable_utilization": 0.9, **policy})
+    cdef UseCaseWeights w
+    cdef Row r
+    memset(&r, 0, sizeof(Row))
+    memset(&w, 0, sizeof(UseCaseWeights))
+    r.origin = origin
+    w = filled(w, weights, "a use case")
+    return sketch.base_points(&r, quality, &w, context, &p)
+
+
+def most_points(*, double base, double tps, dict weights, dict policy, double factor=1):
+    """No row scores more: its base points and speed, less what is too slow, times what is not made for this.
+
+    By hand: 20 tokens/s against 20 are 50 x 0.2 points more; 4 of 8 tokens/s take half of 20 points off 44 + 17 x 0.2.
+
+    >>> weights, policy = dict(speed=0.2, target_tps=20), dict(reasonable_tps=8, slow_penalty=20, slow_tps=3, slow_factor=0.4)
+    >>> most_points(base=44, tps=20, weights=weights, policy=policy)
+    54.0
+    >>> round(most_points(base=44, tps=4, weights=weights, policy=policy), 1)
+    37.3
+    >>> round(most_points(base=44, tps=2, weights=weights, policy=policy, factor=0.5), 1)
+    6.2
+    """
+    cdef Policy p = a_policy(policy)
+    cdef UseCaseWeights w
+    memset(&w, 0, sizeof(UseCaseWeights))
+    w = filled(w, weights, "a use case")
+    return sketch.most_points(base, factor, tps, &w, &p)

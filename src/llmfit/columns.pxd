@@ -10,6 +10,7 @@ from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant, size_factor
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, pooled
+from llmfit.sketch cimport RowSketch, Sketch
 from llmfit.speed cimport layer_factor, read_share
 
 cdef enum:
@@ -24,6 +25,9 @@ cdef struct Columns:
     Model* models           # by shape
     int* weights            # WEIGHTS by shape, thousandths of a GiB
     Row* rows
+    Sketch* sketches        # by shape
+    RowSketch* row_sketches # the rows of one base model after those of another
+    int* group_ends         # by base model, where its rows end among them
     double* quality         # by use case and row, 0..100 at full precision
     Quant* quants
     Mix* mixes              # by GGUF label

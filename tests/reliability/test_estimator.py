@@ -181,6 +181,28 @@ def test_nothing_but_the_question_decides(packed: Packed, machine: Machine, seed
     assert Ranking(Estimates(other.core, host_of(machine, other), context=context)).encode(everything) == wanted
 
 
+@FEW
+@given(
+    machine=machines(), seed=st.integers(0, 1 << 30), context=st.integers(0, 1 << 18), distinct=st.booleans(),
+    sessions=st.sampled_from((1, 1, 4)), runtime=st.sampled_from((-1, -1, 0, 2)), use_case=st.integers(-1, 5),
+    limit=st.integers(0, 4),
+)  # fmt: skip
+def test_a_bound_hides_nothing(
+    packed: Packed, machine: Machine, seed: int, context: int, sessions: int, runtime: int, use_case: int, limit: int,
+    distinct: bool,
+) -> None:  # fmt: skip
+    """The first rows are the same whether all are estimated or only those that may be among them."""
+    catalog = varied(packed, seed)
+    host = host_of(machine, catalog)
+    asked = {"context": context, "n_seq": sessions, "runtime": runtime}
+    every = Ranking(Estimates(catalog.core, host, **asked), use_case)  # type: ignore[arg-type]
+    some = Ranking(Estimates(catalog.core, host, lazy=True, **asked), use_case)  # type: ignore[arg-type]
+    wanted = every.select(min_level=1, limit=limit, distinct=distinct)
+    assert some.select(min_level=1, limit=limit, distinct=distinct) == wanted
+    assert some.encode(wanted[1]) == every.encode(wanted[1])
+    assert some.select() == every.select()
+
+
 def test_the_cache_rule_is_linear_in_the_context() -> None:
     """So that the properties above do not all rest on one rounding: doubling the context doubles a full cache."""
     facts = {"n_full": 32, "n_window": 0, "n_kv_heads": 8, "head_dim": 128, "window": 0}
