@@ -17,7 +17,8 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
-    "match order notes", "rows columns brief", "_catalog", "given", "_core _estimator _explain _cases _rules _rules_ranking _stream",
+    "match order notes", "rows columns brief", "_catalog", "given",
+    "_core _estimator _explain _cases _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place shapes_fleet values",

@@ -21,9 +21,13 @@ def engine(catalog: Catalog, machine_of: Callable[[str], Machine]) -> Engine:
     return Engine(catalog, machine_of("rtx-4090-24gb"))
 
 
-def rows(engine: Engine, **given: str) -> list[Row]:
+def answer(engine: Engine, **given: str) -> bytes:
     query = parse(list(given.items()), "models").query
-    return list(msgspec.json.decode(encode.answer(engine.catalog, engine.run(query), query), type=Envelope).models)
+    return encode.answer(engine.catalog, engine.run(query), query)
+
+
+def rows(engine: Engine, **given: str) -> list[Row]:
+    return list(msgspec.json.decode(answer(engine, **given), type=Envelope).models)
 
 
 def one(engine: Engine, name: str = "Qwen/Qwen3-8B", **given: str) -> Row:
@@ -65,3 +69,29 @@ def test_sessions_share_the_weights_and_have_a_cache_each(engine: Engine) -> Non
     assert four.aggregate_tps == pytest.approx(4 * four.estimated_tps, abs=0.03)
     assert alone.estimated_tps < four.aggregate_tps < 4 * alone.estimated_tps
     assert alone.aggregate_tps is msgspec.UNSET
+
+
+def test_rows_of_many_machines_are_not_all_kept(engine: Engine) -> None:
+    """A full list is 25 MB: the rankings of machines before the last let go of theirs."""
+    for ram in range(20, 26):
+        answer(engine, min_fit="too_tight", ram_gb=str(ram))
+    held = [ranking.kept_bytes for ranking in engine._rankings._held.values()]
+    assert 20_000_000 < sum(held) < 60_000_000
+
+
+def test_rows_are_copied_from_pages_that_hold_them(engine: Engine) -> None:
+    """Overlapping pages, in any order and cut by fields, are the same as each alone."""
+    pages = (("limit", "40"), ("offset", "20"), ("sort", "tps"), ("fields", "name,score"), ("limit", "3"))
+    for name, value in pages:
+        given = {"limit": "30", name: value}
+        alone = Engine(engine.catalog, engine.machine)
+        assert answer(engine, **given) == answer(alone, **given)
+
+
+def test_a_list_that_was_written_before_takes_no_more_memory(engine: Engine) -> None:
+    ranking = engine.run(parse([("limit", "100")], "models").query).ranking
+    first = ranking.encode(list(range(100)))
+    kept = ranking.kept_bytes
+    assert ranking.encode(list(range(100))) == first
+    assert ranking.encode(list(range(50, 149))) == ranking.encode(list(range(50, 149)))
+    assert ranking.kept_bytes == kept >= len(first) - 2

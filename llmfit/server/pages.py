@@ -21,7 +21,7 @@ from llmfit.server.negotiate import JSON, Form
 from llmfit.server.safe import DATA
 from llmfit.shapes import SystemAnswer
 
-MOST_PAGES, MOST_BYTES = 2048, 64 << 20
+MOST_PAGES, MOST_BYTES = 2048, 32 << 20
 MOST_FIELDS = 64
 Key = tuple[str, str, str | None]  # endpoint, query string, model named in the path
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -124,7 +124,7 @@ class Pages:
 
     def keep(self, url: bytes, page: Finished, machine: Machine) -> None:
         """Keep an answer about this state of the machine, unless it has changed meanwhile."""
-        if machine is not self.engine.machine or url in self._held or len(page.body) > MOST_BYTES // 2:
+        if machine is not self.engine.machine or url in self._held or len(page.body) > MOST_BYTES:
             return
         self._held[url] = page
         self._bytes += len(page.body)

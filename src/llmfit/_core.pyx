@@ -4,17 +4,19 @@ Objects are filled when they are made and then only read, except that a Ranking 
 is asked for: use one Ranking from one thread at a time.
 """
 
-from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.math cimport ceil
-from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memset
 
 from _thread import allocate_lock as _allocate_lock
 
 from llmfit._catalog cimport Catalog, Host, settings_of
 from llmfit.brief cimport Part, brief_room, put_brief
 from llmfit.arith cimport low
-from llmfit.buffer cimport Buffer, Text, put, reserve
+from llmfit.buffer cimport Buffer, Text, put, put_text, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
 from llmfit.cut cimport put_members
@@ -36,13 +38,19 @@ cdef extern from *:
     #include <malloc.h>
     static void llmfit_keep_freed(void) {
         mallopt(M_MMAP_THRESHOLD, 32 << 20);
-        mallopt(M_TRIM_THRESHOLD, 96 << 20);
+        mallopt(M_TRIM_THRESHOLD, 48 << 20);
     }
     #else
     static void llmfit_keep_freed(void) {}
     #endif
     """
     void llmfit_keep_freed()
+
+
+cdef extern from "Python.h":
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* text, Py_ssize_t size) except NULL
+    char* bytes_data "PyBytes_AsString"(PyObject* text) except NULL
+    int _PyBytes_Resize(PyObject** text, Py_ssize_t size) except -1     # frees it where that fails
 
 
 def keep_freed_memory():
@@ -61,40 +69,8 @@ cdef struct Work:
 
 
 cdef enum:
-    TYPICAL_ROW = 1800      # bytes; room for a long list is made at once
+    TYPICAL_ROW = 2100      # bytes; room for a page is made at once
     MOST_TENTHS = 1000      # of a score
-
-
-# The last large arena that was given up: its pages are there already, and fetching 20 MB of new ones from the system
-# takes longer than writing the rows. Touched with the GIL held only.
-cdef Buffer spare
-
-
-cdef void keep_spare(Buffer* b) noexcept:
-    global spare
-    if b.room > spare.room:
-        free(spare.data)
-        spare = b[0]
-    else:
-        free(b.data)
-
-
-cdef void take_spare(Buffer* b, size_t n) noexcept:
-    """Room for `n` more bytes, from the spare arena where `b` is still empty."""
-    global spare
-    if b.room == 0 and spare.room >= n:
-        b[0] = spare
-        b.size = 0
-        spare.data = NULL
-        spare.room = 0
-    else:
-        reserve(b, n)
-
-
-cdef inline char* copied(char* to, const char* data, Py_ssize_t n) noexcept nogil:
-    """Copies `n` bytes and returns where the next go."""
-    memcpy(to, data, n)
-    return to + n
 
 
 cdef void fill_from(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, int first, int end) noexcept nogil:
@@ -325,6 +301,60 @@ cdef void representatives(const Scored* s, const Match* w, int* best) noexcept n
             best[g] = i
 
 
+cdef inline RowText row_text(const Columns* c, int i) noexcept nogil:
+    """The texts of a row; of its MLX copies all, one behind the other."""
+    cdef RowText t
+    t.facts = piece(&c.facts, i)
+    t.id = piece(&c.ids, i)
+    t.gguf = piece(&c.gguf, i)
+    t.mlx = piece(&c.mlx, i)
+    t.newer = t.id
+    if c.rows[i].newer >= 0:
+        t.newer = piece(&c.ids, c.rows[i].newer)
+    t.notes = piece(&c.notes, i)
+    t.of_file = c.of_file
+    t.installed = c.rows[i].installed
+    return t
+
+
+cdef inline size_t row_room_of(const Scored* s, int i) noexcept nogil:
+    cdef RowText t = row_text(s.c, i)
+    return row_room(&t, s.h)
+
+
+cdef bytes cut(const Text* rows, int n, bytes head, bytes tail, bytes comma, tuple keys):
+    """The page of these rows, of each the members `keys`."""
+    cdef Buffer b
+    cdef int k, n_keys = len(keys)
+    cdef const char* between = comma
+    cdef const char* last = tail
+    cdef Py_ssize_t tail_size = len(tail)
+    cdef Text* wanted = <Text*>malloc((n_keys + 1) * sizeof(Text))
+    memset(&b, 0, sizeof(Buffer))
+    if wanted == NULL or not reserve(&b, len(head) + tail_size):
+        free(wanted)
+        raise MemoryError
+    try:
+        for k in range(n_keys):
+            wanted[k].data = keys[k]
+            wanted[k].size = len(keys[k])
+        put(&b, head, len(head))
+        with nogil:
+            for k in range(n):
+                if not reserve(&b, rows[k].size + 2 + tail_size):
+                    break
+                if k:
+                    put(&b, between, 1)
+                put_members(&b, rows[k].data, rows[k].size, wanted, n_keys)
+            put(&b, last, tail_size)
+        if b.failed:
+            raise MemoryError
+        return PyBytes_FromStringAndSize(b.data, b.size)
+    finally:
+        free(wanted)
+        free(b.data)
+
+
 cdef class Ranking:
     """One Verdict for each row: the estimates scored for a use case (-1: each row for its main one)."""
 
@@ -332,8 +362,11 @@ cdef class Ranking:
     cdef readonly int use_case
     cdef Verdict* verdicts
     cdef Scored scored
-    cdef Buffer arena               # rows already encoded
-    cdef size_t* row_at             # where in the arena, its size (an int) before it; 0: not yet
+    cdef readonly size_t kept_bytes # of the pages that rows are copied from
+    cdef list pages
+    cdef Text* texts                # rows that are written, in those pages
+    cdef int n_texts
+    cdef int* text_of               # by row: which of the texts, from 1; 0: not written yet
     cdef unsigned char* settled     # by row: it has a verdict; NULL: all have
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
@@ -342,6 +375,7 @@ cdef class Ranking:
         cdef int k
         self.estimates = estimates
         self.use_case = use_case
+        self.pages = []
         self.verdicts = <Verdict*>malloc((c.n_rows + 1) * sizeof(Verdict))
         if self.verdicts == NULL:
             raise MemoryError
@@ -358,8 +392,8 @@ cdef class Ranking:
 
     def __dealloc__(self):
         free(self.verdicts)
-        keep_spare(&self.arena)
-        free(self.row_at)
+        free(self.texts)
+        free(self.text_of)
         free(self.settled)
 
     cdef void settle(self, int i) noexcept nogil:
@@ -505,75 +539,99 @@ cdef class Ranking:
         """`head`, the rows as JSON with `comma` (one byte) between, `tail`; with `keys` (bytes, in the order of
         shapes.Row) these members alone. A row is encoded the first time that it is asked for.
         """
-        cdef int n = len(indices), k
-        cdef Py_ssize_t head_size = len(head), tail_size = len(tail)
-        cdef Py_ssize_t size = head_size + tail_size + max(n - 1, 0)
+        cdef int n = len(indices)
         cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
-        cdef const char* first = head
-        cdef const char* last = tail
-        cdef char between = comma[0]
-        cdef char* to
-        cdef Text row
-        if wanted == NULL:
-            raise MemoryError
+        cdef Text* rows = <Text*>malloc((n + 1) * sizeof(Text))
         try:
-            self.prepare()
-            self.checked(wanted, indices)
-            if n > 64 and self.arena.room < n * <size_t>TYPICAL_ROW:
-                take_spare(&self.arena, n * <size_t>TYPICAL_ROW)
-            with self.estimates.lock, nogil:
-                for k in range(n):
-                    if self.row_at[wanted[k]] == 0 and not self.encode_row(wanted[k]):
-                        break
-                    size += self.row(wanted[k]).size
-            if self.arena.failed:
+            if wanted == NULL or rows == NULL:
                 raise MemoryError
-            if keys is not None:
-                return self.cut(wanted, n, head, tail, between, keys)
-            page = PyBytes_FromStringAndSize(NULL, size)
-            to = PyBytes_AsString(page)
-            with nogil:
-                to = copied(to, first, head_size)
-                for k in range(n):
-                    if k:
-                        to = copied(to, &between, 1)
-                    row = self.row(wanted[k])
-                    to = copied(to, row.data, row.size)
-                copied(to, last, tail_size)
-            return page
+            self.checked(wanted, indices)
+            if keys is None:
+                return self.page(wanted, rows, n, head, tail, comma)
+            held = self.page(wanted, rows, n, b"", b"", comma)
+            return cut(rows, n, head, tail, comma, keys)
         finally:
             free(wanted)
+            free(rows)
 
-    cdef bytes cut(self, const int* rows, int n, bytes head, bytes tail, char between, tuple keys):
-        """The page of rows that are in the arena, of each the members `keys`."""
-        cdef Buffer b
-        cdef int k, n_keys = len(keys)
+    cdef bytes page(self, const int* wanted, Text* rows, int n, bytes head, bytes tail, bytes comma):
+        """The rows with what is around and between them, and where each lies in the answer (`rows`).
+
+        Rows that were written before are copied. The page is kept for later ones where most of it is new.
+        """
+        cdef const char* between = comma
         cdef const char* last = tail
         cdef Py_ssize_t tail_size = len(tail)
-        cdef Text* wanted = <Text*>malloc((n_keys + 1) * sizeof(Text))
-        memset(&b, 0, sizeof(Buffer))
-        if wanted == NULL or not reserve(&b, len(head) + tail_size):
-            free(wanted)
-            raise MemoryError
-        try:
-            for k in range(n_keys):
-                wanted[k].data = keys[k]
-                wanted[k].size = len(keys[k])
-            put(&b, head, len(head))
-            with nogil:
-                for k in range(n):
-                    if not reserve(&b, self.row(rows[k]).size + 2 + tail_size):
-                        break
-                    if k:
-                        put(&b, &between, 1)
-                    put_members(&b, self.row(rows[k]).data, self.row(rows[k]).size, wanted, n_keys)
-                put(&b, last, tail_size)
-            if b.failed:
+        cdef Buffer b
+        cdef int k = 0, fresh = 0
+        cdef PyObject* text
+        cdef const char* start
+        if self.text_of == NULL:
+            self.text_of = <int*>calloc(self.scored.c.n_rows + 1, sizeof(int))
+            if self.text_of == NULL:
                 raise MemoryError
-            return PyBytes_FromStringAndSize(b.data, b.size)
-        finally:
-            free(wanted)
-            free(b.data)
+        memset(&b, 0, sizeof(Buffer))
+        b.room = len(head) + tail_size + (n + 8) * <size_t>TYPICAL_ROW
+        text = new_bytes(NULL, b.room)
+        b.data = bytes_data(text)
+        put(&b, head, len(head))
+        while True:
+            with self.estimates.lock, nogil:
+                while k < n and self.add_row(&b, wanted[k], &rows[k], between if k else NULL, tail_size, &fresh):
+                    k += 1
+            if k == n:
+                break
+            b.room += b.room // 2 + row_room_of(&self.scored, wanted[k]) + 1
+            _PyBytes_Resize(&text, b.room)
+            b.data = bytes_data(text)
+        put(&b, last, tail_size)
+        _PyBytes_Resize(&text, b.size)
+        start = bytes_data(text)
+        page = <bytes>text
+        Py_DECREF(page)  # it had one reference already
+        for k in range(n):  # they held distances until now: the page has moved
+            rows[k].data = start + <size_t>rows[k].data
+        if 2 * fresh > n:
+            self.keep(page, wanted, rows, n)
+        return page
+
+    cdef int add_row(self, Buffer* b, int i, Text* text, const char* between, Py_ssize_t tail_size, int* fresh) noexcept nogil:
+        """Row `i` behind the buffer's end, `text` its distance from the beginning; 0 where there is no room for it."""
+        cdef const Text* written = NULL
+        cdef size_t need = tail_size + 1
+        if self.text_of[i]:
+            written = &self.texts[self.text_of[i] - 1]
+            need += written.size
+        else:
+            need += row_room_of(&self.scored, i)
+        if b.size + need > b.room:
+            return 0
+        if between != NULL:
+            put(b, between, 1)
+        text.data = <const char*>b.size
+        if written != NULL:
+            put_text(b, written[0])
+        else:
+            self.write_row(b, i)
+            fresh[0] += 1
+        text.size = b.size - <size_t>text.data
+        return 1
+
+    cdef int keep(self, bytes page, const int* wanted, const Text* rows, int n) except -1:
+        """From now on copy these rows from the page."""
+        cdef Text* grown = <Text*>realloc(self.texts, (self.n_texts + n) * sizeof(Text))
+        cdef int k
+        if grown == NULL:
+            raise MemoryError
+        self.texts = grown
+        for k in range(n):
+            if not self.text_of[wanted[k]]:
+                self.texts[self.n_texts] = rows[k]
+                self.n_texts += 1
+                self.text_of[wanted[k]] = self.n_texts
+        self.pages.append(page)
+        self.kept_bytes += len(page)
+        return 0
 
     def write(self, list indices, tuple parts, bytes tail):
         """The rows in brief, one after the other: of each its parts, (literal text, which of codes.BRIEF follows it),
@@ -631,50 +689,17 @@ cdef class Ranking:
                 raise IndexError(wanted[k])
         return 0
 
-    cdef int prepare(self) except -1:
-        if self.row_at == NULL:
-            self.row_at = <size_t*>calloc(self.scored.c.n_rows + 1, sizeof(size_t))
-            if self.row_at == NULL:
-                raise MemoryError
-        return 0
-
-    cdef Text row(self, int i) noexcept nogil:
-        """A row that is in the arena."""
-        cdef Text t
-        cdef int size
-        t.data = self.arena.data + self.row_at[i]
-        memcpy(&size, t.data - sizeof(int), sizeof(int))
-        t.size = size
-        return t
-
-    cdef int encode_row(self, int i) noexcept nogil:
+    cdef void write_row(self, Buffer* b, int i) noexcept nogil:
+        """Row `i` as JSON; the buffer has row_room_of() it."""
         cdef const Columns* c = self.scored.c
         cdef const Row* r = &c.rows[i]
         cdef const Estimate* e = &self.scored.by_shape[r.shape]
         self.settle(i)
         cdef int use_case = self.verdicts[i].use_case
         cdef Components s = components(c.quality[use_case * c.n_rows + i], e, &c.use_cases[use_case], &c.policy)
-        cdef RowText t
-        cdef size_t start = self.arena.size + sizeof(int)
-        cdef int size
-        t.facts = piece(&c.facts, i)
-        t.id = piece(&c.ids, i)
-        t.gguf = piece(&c.gguf, i)
-        t.mlx = mlx_copy(c, i, self.scored.by_shape[r.shape].best.quant)
-        t.newer = t.id
-        if r.newer >= 0:
-            t.newer = piece(&c.ids, r.newer)
-        t.notes = piece(&c.notes, i)
-        t.of_file = c.of_file
-        t.installed = r.installed
-        if not reserve(&self.arena, row_room(&t, self.scored.h) + sizeof(int)):
-            return 0
-        self.arena.size = start
+        cdef RowText t = row_text(c, i)
+        t.mlx = mlx_copy(c, i, e.best.quant)
         put_row(
-            &self.arena, &c.wire, &t, r, &c.models[r.shape], e, &self.verdicts[i], &s,
-            self.scored.h, &c.quants[e.best.quant], &self.estimates.settings, &c.policy
+            b, &c.wire, &t, r, &c.models[r.shape], e, &self.verdicts[i], &s, self.scored.h, &c.quants[e.best.quant],
+            &self.estimates.settings, &c.policy
         )
-        size = <int>(self.arena.size - start)
-        memcpy(self.arena.data + start - sizeof(int), &size, sizeof(int))
-        self.row_at[i] = start
-        return 1
