@@ -1,4 +1,4 @@
-"""How hard llmfit is to break, in figures: ``python bench/reliability.py NAME [--long | --seconds N]``.
+"""How hard llmfit is to break, in figures: ``python bench/reliability.py NAME [--long | --seconds N | --count N]``.
 
 NAME: properties, requests, differential (against another server's program in LLMFIT_OTHER), openapi (schemathesis),
 files, faults, soak; docs/reliability.md. Prints one JSON object a line; exit status 1 where something failed. The short
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ SECONDS, LONG_SECONDS = 10.0, 600.0
 
 def told(**figures: Any) -> bool:
     """Prints the figures; whether nothing failed."""
-    print(json.dumps({key: round(value, 2) if isinstance(value, float) else value for key, value in figures.items()}))
+
+    def short(value: Any) -> Any:
+        return round(value, 2) if isinstance(value, float) else value
+
+    lists = {key: [short(one) for one in each] for key, each in figures.items() if isinstance(each, list)}
+    print(json.dumps({key: short(value) for key, value in figures.items()} | lists))
     sys.stdout.flush()
     return not figures.get("failures")
 
@@ -59,16 +65,18 @@ def served(*arguments: str) -> Any:
     return Server.start(arguments, Path(tempfile.mkdtemp()) / "server.log")
 
 
-def requests(seconds: float) -> bool:
+def requests(seconds: float, count: int | None) -> bool:
     from reliability import requests as asked
 
-    server, seed = served("--ram-gb", "64"), int(time.time()) if seconds > SECONDS else 0
+    server, seed = served("--gpu", "RTX 4090", "--ram-gb", "64"), int(time.time()) if seconds > SECONDS else 0
     try:
-        found = asked.run(server, 1 << 30, seed, time.monotonic() + seconds, every=50)
+        until = None if count else time.monotonic() + seconds
+        found = asked.run(server, count or 1 << 30, seed, until)
     finally:
         status = server.stop()
-    return told(requests=found.requests, seed=seed, by_status=found.by_status, rows=found.rows, seconds=found.seconds,
-                slowest_ms=found.slowest_ms, exit_status=status, failures=found.failures)  # fmt: skip
+    if status or "Traceback" in server.said():
+        found.failures.append(f"exit status {status}: {server.said()[-500:]}")
+    return told(seed=seed, **{key: getattr(found, key) for key in found.__struct_fields__})
 
 
 def openapi(seconds: float) -> bool:
@@ -89,7 +97,7 @@ def openapi(seconds: float) -> bool:
                 status=done.returncode, failures=said[-150:] if done.returncode else [])  # fmt: skip
 
 
-def files(seconds: float) -> bool:
+def files(seconds: float, count: int | None) -> bool:
     from reliability import driver, test_broken_files
 
     fine, folder = True, Path(tempfile.mkdtemp())
@@ -113,10 +121,11 @@ def soak(seconds: float) -> bool:
     return told(**soaking.run(seconds))
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., bool]] = {
     "properties": properties, "requests": requests, "differential": differential, "openapi": openapi, "files": files,
     "faults": faults, "soak": soak,
 }  # fmt: skip
+COUNTED = ("requests", "files")
 
 
 def main() -> int:
@@ -124,8 +133,12 @@ def main() -> int:
     parser.add_argument("name", choices=COMMANDS)
     parser.add_argument("--long", action="store_true", help=f"{LONG_SECONDS:.0f} seconds instead of {SECONDS:.0f}")
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--count", type=int, help="of requests or files, however long that takes")
     given = parser.parse_args()
-    return 0 if COMMANDS[given.name](given.seconds or (LONG_SECONDS if given.long else SECONDS)) else 1
+    if given.count is not None and given.name not in COUNTED:
+        parser.error(f"--count goes with {' and '.join(COUNTED)}")
+    more = (given.count,) if given.name in COUNTED else ()
+    return 0 if COMMANDS[given.name](given.seconds or (LONG_SECONDS if given.long else SECONDS), *more) else 1
 
 
 if __name__ == "__main__":

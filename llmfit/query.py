@@ -28,7 +28,7 @@ from llmfit.machine import Machine
 from llmfit.trial import Settings
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
-MOST_ROWS = 16 << 20  # bytes of written rows in the rankings before the last: one full list
+KEPT_LISTS, LONG_LIST = 1, 4 << 20  # rankings that hold so many bytes of rows
 MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
@@ -53,12 +53,11 @@ class Page(msgspec.Struct, frozen=True):
 class Recent(Generic[Value]):
     """The last `size` values by key, made when first asked for. Safe to use from several threads.
 
-    `weigh`: bytes of a value, which may grow; no value is added while those that are held weigh more than MOST_ROWS.
+    Of those that are `large` only the last KEPT_LISTS.
     """
 
-    def __init__(self, size: int, weigh: Callable[[Value], int] = lambda value: 0) -> None:
-        self._size = size
-        self._weigh = weigh
+    def __init__(self, size: int, large: Callable[[Value], bool] = lambda value: False) -> None:
+        self._size, self._large = size, large
         self._held: OrderedDict[Hashable, Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -69,11 +68,16 @@ class Recent(Generic[Value]):
                 return self._held[key]
         value = make()
         with self._lock:
-            weight = sum(map(self._weigh, self._held.values()))
             self._held[key] = value
-            while len(self._held) > self._size or weight > MOST_ROWS:
-                weight -= self._weigh(self._held.popitem(last=False)[1])
+            while len(self._held) > self._size:
+                self._held.popitem(last=False)
+            for old in [key for key, each in self._held.items() if self._large(each)][:-KEPT_LISTS]:
+                del self._held[old]
         return value
+
+
+def is_long(ranking: Ranking) -> bool:
+    return ranking.kept_bytes >= LONG_LIST
 
 
 class Engine:
@@ -87,7 +91,7 @@ class Engine:
         self._mark_installed()
         self._machines: Recent[tuple[Machine, Any, str]] = Recent(KEPT_HOSTS)
         self._estimates: Recent[Estimates] = Recent(KEPT_RANKINGS)
-        self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS, weight_of)
+        self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS, is_long)
 
     def _mark_installed(self) -> None:
         names = installed_names(os.environ, os.path.expanduser("~"))
@@ -97,7 +101,7 @@ class Engine:
         """From now on answer from another catalog."""
         self.catalog = catalog
         self._mark_installed()
-        self._estimates, self._rankings = Recent(KEPT_RANKINGS), Recent(KEPT_RANKINGS, weight_of)
+        self._estimates, self._rankings = Recent(KEPT_RANKINGS), Recent(KEPT_RANKINGS, is_long)
         self.observe(replace(self.machine))  # equal, yet another: what was kept about it is no longer true
 
     def observe(self, machine: Machine) -> None:
@@ -228,11 +232,6 @@ class Engine:
             machine, stamp, ranking, total, indices, self.base_for(query), self.settings_of(query), self.max_context,
             warnings,
         )  # fmt: skip
-
-
-def weight_of(ranking: Ranking) -> int:
-    """Bytes of its written rows."""
-    return ranking.kept_bytes
 
 
 def whatif_of(query: Any) -> WhatIf:

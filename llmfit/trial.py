@@ -58,7 +58,7 @@ def with_vram(machine: Machine, steps: int, ram: int = 0) -> Machine:
     GPU gets one whose speed is not known.
     """
     one = Device(name="a GPU", vendor="unknown", backend="cuda", total_bytes=1, free_bytes=1)
-    devices = used_devices(machine) or [one]
+    devices = [device for device in used_devices(machine) if device.total_bytes] or [one]
     whole = sum(device.total_bytes for device in devices)
     sizes = [steps * STEP * device.total_bytes // whole for device in devices]
     sized = tuple(

@@ -146,3 +146,10 @@ def test_a_model_that_runs_badly_is_planned_at_a_good_quantization() -> None:
 def test_what_is_wrong_is_said(model: str, options: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         plan(model, "rtx-4090", **options)
+
+
+def test_a_gpu_of_no_size_is_none() -> None:
+    """What a what-if may ask for: rounded down to bytes, its memory is none that could be divided."""
+    machine = llmfit.describe(vram_gb=1e-12, ram_gb=64)
+    planned = llmfit.plan("Qwen/Qwen3-8B", machine)
+    assert planned.run_paths and path(planned, "cpu_only").feasible

@@ -12,7 +12,7 @@ from llmfit.catalog import Catalog
 from llmfit.errors import BadParam
 from llmfit.machine import Machine
 from llmfit.params import parse
-from llmfit.query import Engine
+from llmfit.query import KEPT_LISTS, Engine, is_long
 from llmfit.shapes import Envelope, Row
 
 
@@ -71,12 +71,15 @@ def test_sessions_share_the_weights_and_have_a_cache_each(engine: Engine) -> Non
     assert alone.aggregate_tps is msgspec.UNSET
 
 
-def test_rows_of_many_machines_are_not_all_kept(engine: Engine) -> None:
-    """A full list is 25 MB: the rankings of machines before the last let go of theirs."""
-    for ram in range(20, 26):
+def test_few_long_lists_are_kept(engine: Engine) -> None:
+    """Each holds 25 MB of rows: the rankings of one machine after another must not add up."""
+    for ram in range(20, 28):
         answer(engine, min_fit="too_tight", ram_gb=str(ram))
-    held = [ranking.kept_bytes for ranking in engine._rankings._held.values()]
-    assert 20_000_000 < sum(held) < 60_000_000
+    for ram in ("98", "99"):
+        answer(engine, ram_gb=ram, limit="5")
+    held = list(engine._rankings._held.values())
+    assert sum(is_long(one) for one in held) == KEPT_LISTS and len(held) > KEPT_LISTS
+    assert is_long(held[-3]), "the last long list is kept"
 
 
 def test_rows_are_copied_from_pages_that_hold_them(engine: Engine) -> None:

@@ -18,7 +18,7 @@ from llmfit.machine import GIB, Machine, taken
 from llmfit.query import Engine, generation
 from llmfit.server.events import change_of
 from llmfit.server.ledger import Held, Ledger, new_id
-from llmfit.server.posts import Scalar
+from llmfit.server.posts import NO_JSON, Scalar
 from llmfit.shapes_place import Reservation, Reservations
 from llmfit.trial import Trial
 from llmfit.values import LONGEST_TEXT, model_of, text_of
@@ -137,7 +137,7 @@ def placed(engine: Engine, text: bytes) -> bytes:
         asked = _question.decode(text)
     except msgspec.ValidationError as error:
         raise BadParam(f"invalid body: {error}".replace("`", "'")) from None
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         raise BadParam("invalid body: use a JSON object with demands and machines") from None
     return encode(place(engine, asked.demands, asked.machines, asked.policy))
 

@@ -19,7 +19,7 @@ from llmfit.query import Engine, generation
 from llmfit.server.compress import compressed
 from llmfit.server.negotiate import Form, form, form_of
 from llmfit.server.pages import Finished, Rows, bare_headers
-from llmfit.server.posts import Scalar, must_be_json
+from llmfit.server.posts import NO_JSON, Scalar, must_be_json
 from llmfit.server.ready import Ready
 from llmfit.server.signals import without_stop_signals
 from llmfit.shapes_fleet import FitAnswer, FitMachine
@@ -64,7 +64,7 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
     """
     try:
         body = _decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         raise BadParam(
             "invalid body: use a JSON object with machines, models, contexts, concurrency, fields, and parameters"
         ) from None

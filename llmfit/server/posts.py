@@ -15,6 +15,7 @@ from llmfit.values import model_of, texts_of
 
 MOST_FIELDS = 64
 Scalar = str | int | float | bool | None | list[str | int | float]
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises for a body that is none
 _object = msgspec.json.Decoder(dict[str, Scalar])
 
 
@@ -30,7 +31,7 @@ def object_of(request: Request) -> dict[str, Scalar]:
     must_be_json(request)
     try:
         found = _object.decode(request.body)
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         raise BadParam("invalid body: use a JSON object of parameters") from None
     if len(found) > MOST_FIELDS:
         raise BadParam(f"invalid body: use at most {MOST_FIELDS} parameters")

@@ -12,7 +12,7 @@ from typing import Any
 
 from wire import Client, Server, free_port
 
-from .requests import question
+from .questions import question
 
 KNOWN = (
     "limit", "n", "top", "perfect", "min_fit", "include_too_tight", "runtime", "force_runtime", "use_case", "provider",

@@ -1,9 +1,15 @@
-"""A server at full load while clients come and go: memory, descriptors, errors, the slowest hundredth."""
+"""A server at full load while its machine changes and clients come and go: memory, descriptors, errors, slow answers.
+
+Memory goes up and down with the cache of pages, which each change of the machine empties. So its least (what is left of
+emptied caches: a leak moves it) and its most (what an operator has to provide) are compared, a worker at a time, after
+the warm-up: a tenth of the time, a minute at most.
+"""
 
 from __future__ import annotations
 
 import http.client
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -11,75 +17,136 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
 
-from wire import MODELS, Server
+from wire import MODELS, Server, free_port
 
-from . import requests
+from .questions import RESERVATIONS, asked
+from .requests import FULL
 
-CLIENTS, WARM_SHARE = 4, 0.25
+HERE = Path(__file__).parent
+MACHINE = HERE.parent / "machines" / "rtx-3090-x2.json"
+WORKERS, CLIENTS, LISTENERS = 2, 4, 3
+LOOKS, NEWS_SECONDS = 5.0, 4.0  # looks at memory in a second; between two states of the machine
 
 
-def p99(times: list[float]) -> float:
-    return sorted(times)[int(len(times) * 0.99)] * 1e3 if times else 0.0
+class Load:
+    """Random clients, each a connection of up to 200 requests, then another; and listeners of /api/v1/events."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.over, self.begun = server, threading.Event(), time.monotonic()
+        self.failures: list[str] = []
+        self.taken: list[tuple[float, float]] = []  # when, how long: of all but whole lists
+        self.lists = self.events = self.connections = 0
+        threads = [(self.ask, seed) for seed in range(CLIENTS)] + [(self.listen, seed) for seed in range(LISTENERS)]
+        self.threads = [threading.Thread(target=run, args=(seed,), daemon=True) for run, seed in threads]
+        for one in self.threads:
+            one.start()
+
+    def ask(self, seed: int) -> None:
+        chance = random.Random(seed)
+        while not self.over.is_set():
+            client = self.server.fresh()
+            self.connections += 1
+            for _ in range(chance.randrange(1, 200)):
+                if self.over.is_set() or not self.one(client, chance):
+                    break
+            client.close()
+
+    def one(self, client: Any, chance: random.Random) -> bool:
+        ask, whole = asked(chance), chance.randrange(300) == 0
+        if ask.operation == ("post", RESERVATIONS) and chance.randrange(10):
+            return True  # each changes the machine's state for all: not the rule
+        if whole:
+            url = f"{MODELS}?ram_gb={chance.randrange(4, 999)}"
+            ask = msgspec.structs.replace(ask, url=url, method="GET", body=None)
+        start = time.monotonic()
+        try:
+            status = client._once(ask.url, ask.headers, ask.method, ask.body, 60).status
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(f"{error!r} {ask}")
+            return False
+        if status >= 500 and status != FULL:
+            self.failures.append(f"{status} {ask}")
+        if whole:
+            self.lists += 1
+        else:
+            self.taken.append((start - self.begun, time.monotonic() - start))
+        return True
+
+    def listen(self, seed: int) -> None:
+        chance = random.Random(seed)
+        while not self.over.is_set():
+            line = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+            try:
+                line.request("GET", "/api/v1/events")
+                answer = line.getresponse()
+                for _ in range(chance.randrange(1, 12)):
+                    self.events += answer.readline().startswith(b"event")
+            except (OSError, http.client.HTTPException) as error:
+                if not self.over.is_set():
+                    self.failures.append(f"{error!r} while listening")
+            line.close()
+
+    def end(self) -> None:
+        self.over.set()
+        for one in self.threads[:CLIENTS]:
+            one.join(60)
+
+    def p99_ms(self, first: float, last: float) -> float:
+        times = sorted(took for at, took in self.taken if first <= at < last)
+        return times[int(len(times) * 0.99)] * 1e3 if times else 0.0
+
+
+def started() -> Server:
+    """A server of recorded hardware whose free memory its stdin says."""
+    port, log = free_port(), Path(tempfile.mkdtemp()) / "server.log"
+    command = [sys.executable, str(HERE.parent / "http" / "told.py"), str(MACHINE), str(WORKERS), str(port), "15"]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sink, stderr=sink, cwd="/")
+    server = Server(process, log, port=port)
+    server._await("/readyz")
+    return server
+
+
+def tell(server: Server, free_gib: int) -> None:
+    assert server.process is not None and server.process.stdin is not None
+    server.process.stdin.write(f"{free_gib} at {time.monotonic():.1f}\n".encode())
+    server.process.stdin.flush()
 
 
 def run(seconds: float) -> dict[str, Any]:
-    """Four clients ask the parameter table's questions over connections of up to 200 requests; two workers."""
-    server = Server.start(("--workers", "2"), Path(tempfile.mkdtemp()) / "server.log")
+    server = started()
     assert server.process is not None
-    parent = psutil.Process(server.process.pid)
-    begun, failures, over = time.monotonic(), [], threading.Event()
-    taken: list[tuple[float, float]] = []  # when, how long
-
-    def ask(seed: int) -> None:
-        chance = random.Random(seed)
-        while not over.is_set():
-            client = server.fresh()
-            for _ in range(chance.randrange(1, 200)):
-                if over.is_set():
-                    break
-                whole = chance.randrange(300) == 0
-                asked = f"{MODELS}?ram_gb={chance.randrange(4, 999)}" if whole else requests.question(chance)
-                start = time.monotonic()
-                try:
-                    answer = client._once(asked, {}, "GET", None, 60)
-                    if answer.status >= 500:
-                        failures.append(f"{answer.status} {asked}")
-                except (OSError, http.client.HTTPException) as error:
-                    failures.append(f"{error!r} {asked}")
-                    break
-                if not whole:
-                    taken.append((start - begun, time.monotonic() - start))
-            client.close()
-
-    askers = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(CLIENTS)]
-    for one in askers:
-        one.start()
-    memory: list[float] = []
+    workers, load = psutil.Process(server.process.pid).children(), Load(server)
+    memory: list[list[float]] = []  # of each worker, MB
     descriptors: list[int] = []
-    while time.monotonic() - begun < seconds:
-        time.sleep(seconds / 60)
-        workers = parent.children()
-        memory.append(sum(one.memory_info().rss for one in workers) / 1e6)
+    told, chance = 0.0, random.Random(0)
+    while (now := time.monotonic() - load.begun) < seconds:
+        if now - told > NEWS_SECONDS:
+            told = now
+            tell(server, chance.randrange(4, 32))
+        memory.append([one.memory_info().rss / 1e6 for one in workers])
         descriptors.append(sum(one.num_fds() for one in workers))
-    over.set()
-    for one in askers:
-        one.join(60)
-    status = server.stop()
-    warm = int(len(memory) * WARM_SHARE)
-    slice_ = seconds * WARM_SHARE
-    first = p99([took for at, took in taken if at < slice_])
-    last = p99([took for at, took in taken if at > seconds - slice_])
-    third = max(1, (len(memory) - warm) // 3)
-    early, late = max(memory[warm : warm + third]), max(memory[-third:])
-    if status != 0:
-        failures.append(f"exit status {status}")
+        time.sleep(1 / LOOKS)
+    load.end()
+    status, failures = server.stop(), load.failures
+    if status != 0 or "Traceback" in server.said():
+        failures.append(f"exit status {status}: {server.said()[-500:]}")
+    warm = int(len(memory) * min(60.0, seconds / 10) / seconds)
+    part = max(1, (len(memory) - warm) // 4)
+    early, late = memory[warm : warm + part], memory[-part:]
+    first = min(60.0, seconds / 4)
+    least, most = ([sum(map(bound, zip(*window, strict=True))) for window in (early, late)] for bound in (min, max))
     return {
-        "requests": len(taken), "seconds": seconds, "errors": len(failures), "rss_mb_warm": early, "rss_mb_end": late,
-        "growth_pct": 100 * (late / early - 1), "descriptors_warm": max(descriptors[warm : warm + third]),
-        "descriptors_end": max(descriptors[-third:]), "p99_ms_first": first, "p99_ms_last": last,
+        "seconds": seconds, "requests": len(load.taken), "whole_lists": load.lists, "connections": load.connections,
+        "events": load.events, "errors": len(failures),
+        "least_mb": least, "least_growth_pct": 100 * (least[1] / least[0] - 1),
+        "most_mb": most, "most_growth_pct": 100 * (most[1] / most[0] - 1),
+        "descriptors": [max(descriptors[warm : warm + part]), max(descriptors[-part:])],
+        "p99_ms": [load.p99_ms(0, first), load.p99_ms(seconds - first, seconds)],
         "failures": failures[:10],
     }  # fmt: skip
