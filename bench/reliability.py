@@ -56,7 +56,8 @@ def properties(seconds: float) -> bool:
 
 
 def faults(seconds: float) -> bool:
-    return tests("reliability/test_faults.py", LLMFIT_IDLE_CONNECTIONS="10000" if seconds > SECONDS else "1000")
+    names = [f"reliability/test_{name}.py" for name in ("faults", "machine", "disk", "clock")]
+    return tests(*names, LLMFIT_IDLE_CONNECTIONS="10000" if seconds > SECONDS else "1000")
 
 
 def served(*arguments: str) -> Any:

@@ -28,7 +28,7 @@ from llmfit.machine import Machine
 from llmfit.trial import Settings
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
-KEPT_LISTS, LONG_LIST = 1, 4 << 20  # rankings that hold so many bytes of rows
+LONG_LIST = 4 << 20  # bytes of rows that a ranking holds
 MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
@@ -53,7 +53,7 @@ class Page(msgspec.Struct, frozen=True):
 class Recent(Generic[Value]):
     """The last `size` values by key, made when first asked for. Safe to use from several threads.
 
-    Of those that are `large` only the last KEPT_LISTS.
+    Of those that are `large` only the last one.
     """
 
     def __init__(self, size: int, large: Callable[[Value], bool] = lambda value: False) -> None:
@@ -71,7 +71,7 @@ class Recent(Generic[Value]):
             self._held[key] = value
             while len(self._held) > self._size:
                 self._held.popitem(last=False)
-            for old in [key for key, each in self._held.items() if self._large(each)][:-KEPT_LISTS]:
+            for old in [key for key, each in self._held.items() if self._large(each)][:-1]:
                 del self._held[old]
         return value
 

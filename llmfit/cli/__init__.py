@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))  # why output cannot be written
 
 
 def main() -> None:
@@ -15,6 +19,7 @@ def main() -> None:
         from llmfit.cli.group import cli
 
         status = cli(standalone_mode=False)
+        sys.stdout.flush()  # not at the exit, where nobody would hear that it failed
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "llmfit"
         sys.exit(fail(f"{' '.join(error.format_message().split())} Try '{where} --help'.", 2))
@@ -31,6 +36,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written
+        sys.exit(fail(f"cannot write the answer: {error.strerror}", 1))
     sys.exit(status)
 
 

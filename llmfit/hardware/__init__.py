@@ -20,6 +20,8 @@ from llmfit.tables import Tables
 
 __all__ = ["PROBES", "LiveSource", "ReplaySource", "Source", "WhatIf", "apply_whatif", "detect"]
 
+MOST_BYTES = 1 << 44  # of one device
+
 # Each takes (source, tables) and returns its devices and one line for each thing that could not be read.
 Answer = tuple[list[Device], list[str]]
 Probe = Callable[[Source, Tables], Answer]
@@ -92,9 +94,21 @@ def _gather(running: dict[str, Attempt[Answer]], devices: list[Device], warnings
         except Exception as error:  # a mistake of ours, or a driver's answer that nobody foresaw
             warnings.append(f"{name}: the probe failed ({type(error).__name__}: {error}): GPUs may be missing")
         else:
-            devices = merge(devices, found)
+            devices = merge(devices, _credible(found, warnings))
             warnings += problems
     return devices
+
+
+def _credible(devices: list[Device], warnings: list[str]) -> list[Device]:
+    """Those whose memory can be; none has more of it free than there is. A driver may say anything."""
+    kept = []
+    for device in devices:
+        if 0 <= device.total_bytes <= MOST_BYTES:
+            free = max(0, min(device.free_bytes, device.total_bytes))
+            kept.append(device if free == device.free_bytes else replace(device, free_bytes=free))
+        else:
+            warnings.append(f"{device.name} is said to have {device.total_bytes} bytes of memory; it is not counted")
+    return kept
 
 
 def merge(known: list[Device], found: list[Device]) -> list[Device]:

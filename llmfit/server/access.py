@@ -21,6 +21,7 @@ from llmfit.errors import BadParam, LlmfitError
 log = logging.getLogger("llmfit.server")
 SHORTEST_TOKEN, MOST_TOKEN_BYTES = 16, 64 << 10
 LOOK_SECONDS = 1.0  # between two looks at the token file
+AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe that took the file's place would hold up every request
 SLOTS, WAYS = 1 << 14, 4
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(?::([0-9]{1,6}))?", re.ASCII)
@@ -79,7 +80,7 @@ class Tokens:
     def __init__(self, path: str) -> None:
         self.path = path
         self._looked, self._stamp = time.monotonic(), stamp_of(path)
-        self._digests = digests_of(path)
+        self._digests, self._problem = digests_of(path), ""
 
     def takes(self, header: str | None) -> bool:
         """Whether an Authorization header carries one of them. Takes as long for a wrong one as for a right one."""
@@ -94,16 +95,15 @@ class Tokens:
         return right
 
     def _look(self) -> None:
+        stamp = stamp_of(self.path)
+        if stamp is not None and stamp == self._stamp:
+            return
         try:
-            stamp = stamp_of(self.path)
-            if stamp == self._stamp:
-                return
-            self._stamp = stamp
-            self._digests = digests_of(self.path)
+            self._digests, self._stamp, self._problem = digests_of(self.path, AT_ONCE), stamp, ""
             log.warning("the token file was read again: %d token(s)", len(self._digests))
         except LlmfitError as error:
-            if self._stamp is not None:
-                self._stamp = None
+            if str(error) != self._problem:  # once, though each look tries again
+                self._problem = str(error)
                 log.error("%s; the tokens read before stay valid", error)
 
 
@@ -116,11 +116,11 @@ def stamp_of(path: str) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def digests_of(path: str) -> list[bytes]:
-    """The digests of a file's tokens; LlmfitError with what is wrong with it."""
+def digests_of(path: str, flags: int = 0) -> list[bytes]:
+    """The digests of a file's tokens; LlmfitError with what is wrong with it. `flags`: of open(), beside reading."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(MOST_TOKEN_BYTES + 1)
+        with open(path, "rb", opener=lambda name, usual: os.open(name, usual | flags)) as file:
+            text = file.read(MOST_TOKEN_BYTES + 1) or b""  # None where a pipe has nothing yet
     except OSError as error:
         raise LlmfitError(f"cannot read the token file {path}: {error.strerror or error}") from None
     tokens = [line for line in (raw.strip() for raw in text.splitlines()) if line]

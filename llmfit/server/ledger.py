@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from llmfit.errors import Full
+from llmfit.errors import Full, LlmfitError
 
 fcntl: Any
 try:
@@ -51,9 +51,8 @@ class Ledger:
     """The reservations. Any process may read at any time; writers hold :meth:`locked`."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
-        self._file.truncate(COUNT + 2 * HALF)
-        self._memory = mmap.mmap(self._file.fileno(), COUNT + 2 * HALF)
+        self._memory = mmap.mmap(-1, COUNT + 2 * HALF)
+        self._lock = lock_file()  # nothing is written to it: a full disk is no matter
         self._decode = msgspec.msgpack.Decoder(list[Held]).decode
 
     def stamp(self) -> bytes:
@@ -76,13 +75,13 @@ class Ledger:
     def locked(self) -> Iterator[list[Held]]:
         """What is held now, for as long as no other process may change it."""
         if fcntl is not None:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX)
         try:
             now = time.monotonic()
             yield [held for held in self.read()[1] if held.until > now]
         finally:
             if fcntl is not None:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+                fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
     def write(self, held: list[Held]) -> None:
         """This is held from now on. Full where there is no room for it. Only inside :meth:`locked`."""
@@ -97,6 +96,19 @@ class Ledger:
 
     def _start(self, stamp: bytes) -> int:
         return COUNT + HALF * (stamp[0] & 1)
+
+
+def lock_file() -> int:
+    """The descriptor of an empty file without a name: in memory where the system can, else in the folder for them.
+    LlmfitError.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("llmfit")
+    try:
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise LlmfitError(f"cannot make a temporary file: {error.strerror or error}") from None
 
 
 def new_id() -> str:

@@ -57,7 +57,8 @@ def serve(settings: Settings) -> None:
     where = (
         f"unix:{settings.unix_socket}" if settings.unix_socket else "{}://{}:{}".format(scheme, *sock.getsockname()[:2])
     )
-    print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk behind it
+        print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
     try:
         if settings.workers == 1:
             work(settings, shared, sock, 0)

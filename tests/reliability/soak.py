@@ -1,14 +1,15 @@
 """A server at full load while its machine changes and clients come and go: memory, descriptors, errors, slow answers.
 
-Memory goes up and down with the cache of pages, which each change of the machine empties. So its least (what is left of
-emptied caches: a leak moves it) and its most (what an operator has to provide) are compared, a worker at a time, after
-the warm-up: a tenth of the time, a minute at most.
+Memory goes up and down with the cache of pages, which each change of the machine empties. So two figures are compared
+after the warm-up (a tenth of the time, a minute at most): the most that a worker takes, and what it takes at rest, when
+the clients pause and small questions have replaced what its caches held. A leak moves both.
 """
 
 from __future__ import annotations
 
 import http.client
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ HERE = Path(__file__).parent
 MACHINE = HERE.parent / "machines" / "rtx-3090-x2.json"
 WORKERS, CLIENTS, LISTENERS = 2, 4, 3
 LOOKS, NEWS_SECONDS = 5.0, 4.0  # looks at memory in a second; between two states of the machine
+RESTS = 20  # in all
 
 
 class Load:
@@ -38,6 +40,8 @@ class Load:
 
     def __init__(self, server: Server) -> None:
         self.server, self.over, self.begun = server, threading.Event(), time.monotonic()
+        self.going = threading.Event()
+        self.going.set()
         self.failures: list[str] = []
         self.taken: list[tuple[float, float]] = []  # when, how long: of all but whole lists
         self.lists = self.events = self.connections = 0
@@ -57,6 +61,7 @@ class Load:
             client.close()
 
     def one(self, client: Any, chance: random.Random) -> bool:
+        self.going.wait()
         ask, whole = asked(chance), chance.randrange(300) == 0
         if ask.operation == ("post", RESERVATIONS) and chance.randrange(10):
             return True  # each changes the machine's state for all: not the rule
@@ -91,7 +96,22 @@ class Load:
                     self.failures.append(f"{error!r} while listening")
             line.close()
 
+    def rest(self, workers: list[psutil.Process]) -> list[float]:
+        """What each worker takes, MB, after a dozen small questions on many connections."""
+        self.going.clear()
+        time.sleep(0.2)  # what is being answered ends
+        tell(self.server, 8)
+        time.sleep(0.6)
+        for number in range(120):
+            client = self.server.fresh()
+            client.get(f"{MODELS}?limit=1&ram_gb={number % 12 + 3}")
+            client.close()
+        found = [one.memory_info().rss / 1e6 for one in workers]
+        self.going.set()
+        return found
+
     def end(self) -> None:
+        self.going.set()
         self.over.set()
         for one in self.threads[:CLIENTS]:
             one.join(60)
@@ -124,11 +144,14 @@ def run(seconds: float) -> dict[str, Any]:
     workers, load = psutil.Process(server.process.pid).children(), Load(server)
     memory: list[list[float]] = []  # of each worker, MB
     descriptors: list[int] = []
+    rests: list[list[float]] = []
     told, chance = 0.0, random.Random(0)
     while (now := time.monotonic() - load.begun) < seconds:
         if now - told > NEWS_SECONDS:
             told = now
             tell(server, chance.randrange(4, 32))
+        if now > (len(rests) + 1) * seconds / (RESTS + 1):
+            rests.append(load.rest(workers))
         memory.append([one.memory_info().rss / 1e6 for one in workers])
         descriptors.append(sum(one.num_fds() for one in workers))
         time.sleep(1 / LOOKS)
@@ -140,11 +163,13 @@ def run(seconds: float) -> dict[str, Any]:
     part = max(1, (len(memory) - warm) // 4)
     early, late = memory[warm : warm + part], memory[-part:]
     first = min(60.0, seconds / 4)
-    least, most = ([sum(map(bound, zip(*window, strict=True))) for window in (early, late)] for bound in (min, max))
+    most = [sum(map(max, zip(*window, strict=True))) for window in (early, late)]
+    third = len(rests) // 3
+    rest = [statistics.median(map(sum, part)) for part in (rests[2 : 2 + third], rests[-third:])]
     return {
         "seconds": seconds, "requests": len(load.taken), "whole_lists": load.lists, "connections": load.connections,
         "events": load.events, "errors": len(failures),
-        "least_mb": least, "least_growth_pct": 100 * (least[1] / least[0] - 1),
+        "rest_mb": rest, "rest_growth_pct": 100 * (rest[1] / rest[0] - 1), "all_rests_mb": [sum(one) for one in rests],
         "most_mb": most, "most_growth_pct": 100 * (most[1] / most[0] - 1),
         "descriptors": [max(descriptors[warm : warm + part]), max(descriptors[-part:])],
         "p99_ms": [load.p99_ms(0, first), load.p99_ms(seconds - first, seconds)],

@@ -1,0 +1,104 @@
+"""A wall clock that jumps while llmfit serves: nothing but the dates in answers and log lines goes with it."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
+
+from wire import TOP, Server
+
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or COMPILER is None,
+    reason="the clock is moved by LD_PRELOAD, made by a C compiler",
+)
+RESERVE = "/api/v1/reservations"
+TOKEN, OTHER = "a-token-of-some-length", "another-token-of-some-length"
+YEAR = 365 * 86_400
+
+
+@pytest.fixture(scope="module")
+def shifter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("clock") / "shifted.so"
+    source = str(Path(__file__).with_name("shifted.c"))
+    assert COMPILER is not None
+    subprocess.run([COMPILER, "-shared", "-fPIC", "-O1", "-o", str(library), source, "-ldl"], check=True, timeout=60)
+    return library
+
+
+class Clock:
+    """The offset of a server's clock, in seconds."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(8))
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 8)
+
+    def jump(self, seconds: int) -> None:
+        self._memory[:8] = seconds.to_bytes(8, sys.byteorder, signed=True)
+
+
+def until(holds: Callable[[], Any], seconds: float = 5) -> float:
+    """Seconds until it is so."""
+    begun = time.monotonic()
+    while not holds():
+        assert time.monotonic() - begun < seconds
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("jump", [30 * YEAR, 60 - int(time.time())], ids=["2056", "1970"])
+def test_the_clock_jumps(shifter: Path, tmp_path: Path, jump: int) -> None:
+    offset, tokens = tmp_path / "offset", tmp_path / "tokens"
+    clock = Clock(offset)
+    tokens.write_text(TOKEN)
+    server = Server.start(
+        ("--ram-gb", "64", "--token-file", str(tokens), "--rate-limit", "400:20", "--access-log", "--workers", "2"),
+        tmp_path / "server.log", env={"LD_PRELOAD": str(shifter), "CLOCK_SHIFT": str(offset)},
+    )  # fmt: skip
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+
+    def ask(path: str = TOP, method: str = "GET", **body: Any) -> Any:
+        answer = server.fresh().get(path, headers, method, json.dumps(body).encode() if body else None)
+        assert answer.status < 300, (answer.status, answer.body)
+        return answer
+
+    def held() -> list[Any]:
+        return ask(RESERVE).json()["reservations"]
+
+    try:
+        ask(RESERVE, "POST", ram_gb=1, ttl_s=1.5, label="short")
+        ask(RESERVE, "POST", ram_gb=1, ttl_s=3600, label="long")
+        booked = time.monotonic()
+        clock.jump(jump)
+        ask(RESERVE, "POST", ram_gb=1, ttl_s=3600, label="later")
+        short, long, later = held()
+        assert (short["label"], long["label"], later["label"]) == ("short", "long", "later")
+        assert 0 < short["expires_in_s"] <= 1.5 and 3590 < long["expires_in_s"] <= 3600
+        dates = [datetime.strptime(one["expires_at"], "%Y-%m-%dT%H:%M:%SZ") for one in (long, later)]
+        assert abs((dates[1] - dates[0]).total_seconds() - jump) < 10, "the clock did not jump: this shows nothing"
+        until(lambda: len(held()) == 2)
+        assert 1.2 < time.monotonic() - booked < 3, "a reservation ends by the time that passes"
+        for one in held():
+            ask(f"{RESERVE}/{one['id']}", "DELETE")
+        statuses = [server.fresh().get(TOP, headers).status for _ in range(60)]
+        assert set(statuses) <= {200, 429}
+        until(lambda: server.fresh().get(TOP, headers).status == 200, 2)
+        tokens.write_text(OTHER)
+        until(lambda: server.fresh().get(TOP, {"Authorization": f"Bearer {OTHER}"}).status == 200)
+        until(lambda: server.fresh().get(TOP, headers).status == 401)
+    finally:
+        assert server.stop() == 0, server.said()
+    assert "Traceback" not in server.said() and " ended with status" not in server.said(), server.said()
