@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,9 +27,12 @@ NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing", "newer")
 
 
 class Catalog:
-    """One packed catalog, opened. ``core`` is what the kernel works on."""
+    """One packed catalog, opened; `layered`: with the user's own models. ``core`` is what the kernel works on."""
 
-    def __init__(self, path: str) -> None:
+    problems: tuple[str, ...] = ()  # what was to lie over it and does not
+    stamp: object = None  # of what lies over it: layers.stamp()
+
+    def __init__(self, path: str, layered: bool = False) -> None:
         try:
             with open(path, "rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -40,6 +43,10 @@ class Catalog:
         try:
             check_format(self._map)
             self._packed = msgspec.msgpack.decode(self._map, type=Packed)
+            if layered:
+                from llmfit.layers import over
+
+                self._packed, self.problems, self.stamp = over(self._packed)
             self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise damaged(error) from None
@@ -207,17 +214,26 @@ def note_pieces(text: str) -> list[tuple[str, int]]:
     ]
 
 
-@cache
+_default: list[Catalog] = []
+
+
 def default() -> Catalog:
-    """The catalog that this installation ships. CatalogError where it is missing or does not fit."""
-    return Catalog(shipped_path())
+    """The catalog that this installation ships, with what lies over it (llmfit/layers.py). CatalogError where it is
+    missing or does not fit; what cannot be laid over it is left out with a warning.
+    """
+    return _default[0] if _default else reopen()
 
 
 def reopen() -> Catalog:
-    """The shipped catalog as it is now, from now on the default one. CatalogError, and the one before stays."""
-    Catalog(shipped_path())
-    default.cache_clear()
-    return default()
+    """The catalog as it is now, from now on the default one. CatalogError, and the one before stays."""
+    opened = Catalog(shipped_path(), layered=True)
+    if opened.problems:
+        import logging
+
+        for problem in opened.problems:
+            logging.getLogger("llmfit.catalog").warning("left out: %s", problem)
+    _default[:] = [opened]
+    return opened
 
 
 def shipped_path() -> str:

@@ -14,17 +14,21 @@ from typing import Any
 
 import msgspec
 
-from llmfit import codes
+from llmfit import codes, own
 from llmfit.catalog import Catalog
 from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
 from llmfit.pack import SHAPE_COLUMNS, Packed, digest_of
 from llmfit.pack_rows import ROW_COLUMNS
+from llmfit.plain import line_of
 from llmfit.records import Ability, Correction, Model
 from llmfit.shapes import RowFacts
 from llmfit.tables import read_csv, read_csv_lines
 
 FIRST_DATE, LONGEST_CONTEXT, SHORTEST_CONTEXT = "2018-06-01", 12_000_000, 128
+# Of a file of one's own: the key whose line a finding names.
+COLUMNS = {"sizes": "params_total", "dates": "release_date", "contexts": "context_length", "formats": "format",
+           "tasks": "serves", "bases": "base_id"}  # fmt: skip
 TOY = 1e6  # parameters: no language model is smaller
 FORMAT_WORDS = {"nvfp4", "awq", "gptq", "exl2", "exl3", "onnx", "gguf", "mlx"}
 COPY_WORDS = re.compile(r"(?i)[-_](bf16|fp16|hf)$")
@@ -40,12 +44,12 @@ SIZE_FACTOR = 2.0  # between a name's size and the parameters
 
 class Finding(msgspec.Struct, frozen=True):
     where: str  # file:line
-    id: str
+    id: str  # "": of no model
     rule: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.id}: {self.text}"
+        return ": ".join(filter(None, (self.where, self.id, self.text)))
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -204,6 +208,26 @@ def check_packed(catalog: Catalog, path: str) -> Report:
         for model in models for rule in rules for text in rule(model, known)
     ]  # fmt: skip
     return Report(path, len(models), found)
+
+
+def check_own(folder: str, catalog: Catalog) -> Report:
+    """All findings over a folder of own models, and the files that cannot be read."""
+    found = own.read_folder(folder)
+    known = {model.id: model for model in unpacked(catalog.packed)} if found.models else {}
+    known |= {model.id: model for _, model in found.models}
+    findings = [Finding(where, "", "files", what) for where, what in map(split, found.problems)]
+    for path, model in found.models:
+        text = Path(path).read_text(errors="replace")
+        for rule in RULES:
+            line = line_of(text, COLUMNS.get(rule.__name__, "id"))
+            findings += [Finding(f"{path}:{line}", model.id, rule.__name__, what) for what in rule(model, known)]
+    return Report(folder, len(found.models), findings)
+
+
+def split(problem: str) -> tuple[str, str]:
+    """(where, what) of ``path:line: what``, as far as that is given."""
+    where, _, what = problem.partition(": ")
+    return where, what
 
 
 def summary(catalog: Catalog) -> Summary:

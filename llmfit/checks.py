@@ -33,18 +33,26 @@ def check_models(models: Sequence[records.Model], formats: Mapping[str, records.
         if model.id.lower() == last:
             raise CatalogError(f"{where}: {model.id} differs from the line above in case alone")
         last = model.id.lower()
-        if model.params_text > model.params_total * 1.001:
-            raise CatalogError(f"{where}: params_text is larger than params_total")
-        if model.n_experts and model.n_experts_active > model.n_experts:
-            raise CatalogError(f"{where}: n_experts_active is larger than n_experts")
-        if model.n_kv_heads > model.n_heads > 0:
-            raise CatalogError(f"{where}: n_kv_heads is larger than n_heads")
-        if model.kv_shared_layers > model.n_layers:
-            raise CatalogError(f"{where}: kv_shared_layers is larger than n_layers")
-        if model.release_date and not is_day(model.release_date):
-            raise CatalogError(f"{where}: release_date {model.release_date} is not a day of the calendar")
+        wrong = contradiction(model)
+        if wrong:
+            raise CatalogError(f"{where}: {wrong[0]} {wrong[1]}")
         if model.format not in formats and model.format not in ("bf16", "gguf"):
             raise CatalogError(f"{where}: fixed_formats.csv has no row for the format {model.format!r}")
+
+
+def contradiction(model: records.Model) -> tuple[str, str] | None:
+    """(the column, what is wrong with it) of the first fact that another one rules out."""
+    if model.params_text > model.params_total * 1.001:
+        return "params_text", "is larger than params_total"
+    if model.n_experts and model.n_experts_active > model.n_experts:
+        return "n_experts_active", "is larger than n_experts"
+    if model.n_kv_heads > model.n_heads > 0:
+        return "n_kv_heads", "is larger than n_heads"
+    if model.kv_shared_layers > model.n_layers:
+        return "kv_shared_layers", "is larger than n_layers"
+    if model.release_date and not is_day(model.release_date):
+        return "release_date", f"{model.release_date} is not a day of the calendar"
+    return None
 
 
 def is_day(date: str) -> bool:

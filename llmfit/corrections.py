@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,25 +21,37 @@ from llmfit.errors import CatalogError
 from llmfit.tables import read_csv_lines
 
 Change = tuple[int, records.Correction]
+Corrected = TypeVar("Corrected", bound=records.Model)
 
 
 def read_models(source: Path) -> list[records.Model]:
     """models.csv as corrected; CatalogError for a correction that makes a bad line."""
     lines = read_csv_lines(source / "models.csv", records.Model, unique=True)
-    exact: dict[str, list[Change]] = defaultdict(list)
-    patterns: list[tuple[Callable[[str], Any], Change]] = []
-    for number, change in enumerate(read_csv_lines(source / "corrections.csv", records.Correction), start=2):
-        if re.search(r"[*?\[]", change.id):
-            patterns.append((re.compile(translate(change.id)).match, (number, change)))
-        else:
-            exact[change.id].append((number, change))
-    result = []
-    for model in lines:
-        changes = [change for matches, change in patterns if matches(model.id)] + exact.get(model.id, [])
-        corrected = apply(model, changes)
-        if corrected is not None:
-            result.append(corrected)
-    return with_gguf(result)
+    put_right = Corrections(read_csv_lines(source / "corrections.csv", records.Correction))
+    return with_gguf([corrected for model in lines if (corrected := put_right(model)) is not None])
+
+
+def is_pattern(change: records.Correction) -> bool:
+    """Whether it holds for more than one id."""
+    return bool(re.search(r"[*?\[]", change.id))
+
+
+class Corrections:
+    """Puts models right, by the lines of corrections.csv in their order."""
+
+    def __init__(self, changes: Iterable[records.Correction]) -> None:
+        self.exact: dict[str, list[Change]] = defaultdict(list)
+        self.patterns: list[tuple[Callable[[str], Any], Change]] = []
+        for number, change in enumerate(changes, start=2):
+            if is_pattern(change):
+                self.patterns.append((re.compile(translate(change.id)).match, (number, change)))
+            else:
+                self.exact[change.id].append((number, change))
+
+    def __call__(self, model: Corrected) -> Corrected | None:
+        """The model as corrected, None where a line takes it out; CatalogError for one that makes a bad line."""
+        changes = [change for matches, change in self.patterns if matches(model.id)] + self.exact.get(model.id, [])
+        return apply(model, changes)
 
 
 def with_gguf(models: list[records.Model]) -> list[records.Model]:
@@ -63,7 +75,7 @@ def applies(model: records.Model, change: records.Correction) -> bool:
     return str(getattr(model, column, None)) == value
 
 
-def apply(model: records.Model, changes: list[Change]) -> records.Model | None:
+def apply(model: Corrected, changes: list[Change]) -> Corrected | None:
     """The model with its corrections, in order; None where one of them takes it out."""
     for number, change in changes:
         if not applies(model, change):
@@ -84,7 +96,7 @@ def apply(model: records.Model, changes: list[Change]) -> records.Model | None:
             cells = msgspec.structs.asdict(model) | {change.column: value}
             if change.column not in model.__struct_fields__:
                 raise msgspec.ValidationError(f"no column {change.column!r}")
-            model = msgspec.convert({k: v for k, v in cells.items() if v is not None}, records.Model, strict=False)
+            model = msgspec.convert({k: v for k, v in cells.items() if v is not None}, type(model), strict=False)
         except msgspec.ValidationError as error:
             raise CatalogError(f"corrections.csv:{number}: {model.id}: {error}") from None
     return model

@@ -17,13 +17,13 @@ import msgspec
 
 from llmfit import codes, records
 from llmfit.checks import check_models, check_small_tables
-from llmfit.corrections import read_models
+from llmfit.corrections import is_pattern, read_models
 from llmfit.errors import CatalogError
 from llmfit.pack_rows import ROW_COLUMNS, Rows
 from llmfit.shapes import Copy, GgufSource, RowFacts
-from llmfit.tables import Accelerator, CpuFamily, Profile, read_csv
+from llmfit.tables import Accelerator, CpuFamily, Profile, read_csv, read_csv_lines
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 # Columns of the two matrices, in the order in which _core.pyx reads them.
 SHAPE_COLUMNS = (
@@ -101,6 +101,8 @@ class Packed(msgspec.Struct, frozen=True):
     accelerators: msgspec.Raw
     cpus: msgspec.Raw
     machines: msgspec.Raw
+    effects: msgspec.Raw  # for models that are laid over it later: what a vendor adds,
+    corrections: msgspec.Raw  # and the patterns by which facts are put right
     of_file: bool = False  # the one model is that of a file
 
 
@@ -421,8 +423,15 @@ def pack(source: Path) -> bytes:
         use_cases=use_cases, quality=quality, engines=table("engines.csv", records.Engine),
         accelerators=table("accelerators.csv", Accelerator),
         cpus=table("cpus.csv", CpuFamily), machines=table("machines.csv", Profile),
+        effects=table("line_effects.csv", records.LineEffect), corrections=patterns(source),
     )  # fmt: skip
     return msgspec.msgpack.encode(msgspec.structs.replace(packed, digest=digest_of(packed)))
+
+
+def patterns(source: Path) -> msgspec.Raw:
+    """The corrections that hold for more than one id."""
+    every = read_csv_lines(source / "corrections.csv", records.Correction)
+    return msgspec.Raw(msgspec.msgpack.encode([change for change in every if is_pattern(change)]))
 
 
 def digest_of(packed: Packed) -> str:

@@ -21,6 +21,7 @@ Tokens = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 RepoId = Annotated[str, msgspec.Meta(pattern=r"^[\w.+-]+(/[\w.+-]+)?$", max_length=200)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^20[12]\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 Words = tuple[str, ...]
+LinearKind = Literal[codes.LINEAR_KINDS]  # type: ignore[valid-type]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +88,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
     hidden_size: Count = 0
     attention: str = ""
     full_attention_layers: tuple[int, ...] = ()
-    linear_kind: Literal[codes.LINEAR_KINDS] = ""  # type: ignore[valid-type]
+    linear_kind: LinearKind = ""
     n_linear_layers: Layers = 0
     ssm_inner: Count = 0
     ssm_state: Count = 0

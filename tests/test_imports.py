@@ -21,9 +21,10 @@ KERNEL_LAYERS = (
     "_core _estimator _explain _cases _rules _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_LAYERS = (
-    "__init__ codes errors shapes sheet machine installed", "shapes_plan shapes_place shapes_fleet values",
+    "__init__ codes errors shapes sheet machine installed plain", "shapes_plan shapes_place shapes_fleet values",
     "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
-    "_catalog _core _estimator _explain _cases _rules _rules_ranking _stream", "intact", "catalog",
+    "_catalog _core _estimator _explain _cases _rules _rules_ranking _stream", "intact own",
+    "overlay updates", "layers", "catalog",
     "catalog_check hardware", "host params", "estimator trial explain empties", "files", "query filling",
     "planning packing demands encode fleet", "placing", "openapi_booking openapi_fleet replay", "openapi options",
     "apidocs api", "server", "cli",

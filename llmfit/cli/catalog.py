@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llmfit.cli.catalog_own import add, listed, remove
 from llmfit.cli.common import formats, overview, put
 from llmfit.errors import CatalogError
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 def command(context: click.Context) -> None:
     """What the catalog holds, and whether it can be true."""
     overview(context)
+
+
+for each in (add, remove, listed):
+    command.add_command(each)
 
 
 @command.command("info", short_help="Show its version and how much it holds.")
@@ -45,7 +50,8 @@ def info(form: str) -> None:
 def check(form: str, path: str | None) -> None:
     """Find facts that cannot be true; the exit status is 1 where there are any.
 
-    PATH is a folder of tables (src/data) or a packed catalog; without it the catalog in use is checked.
+    PATH is a folder of tables (src/data) or of own models, or a packed catalog; without it the catalog in use is
+    checked, own models too.
     """
     from llmfit.encode import encode
 
@@ -60,11 +66,20 @@ def check(form: str, path: str | None) -> None:
 
 
 def report_on(path: str | None) -> Report:
-    from llmfit import catalog, catalog_check
+    from llmfit import catalog, catalog_check, own
 
+    if path is not None and Path(path).is_dir() and own.names(path):
+        return catalog_check.check_own(path, catalog.Catalog(catalog.shipped_path()))
     if path is not None and Path(path).is_dir():
         missing = [name for name in ("models.csv", "corrections.csv", "abilities.csv") if not Path(path, name).exists()]
         if missing:
             raise CatalogError(f"cannot check {path}: it has no {', '.join(missing)}")
         return catalog_check.check(Path(path))
-    return catalog_check.check_packed(catalog.Catalog(path or catalog.shipped_path()), path or "the catalog in use")
+    opened = catalog.Catalog(path or catalog.shipped_path())
+    report = catalog_check.check_packed(opened, path or "the catalog in use")
+    if path is None and own.names(own.folder()):
+        mine = catalog_check.check_own(own.folder(), opened)
+        report = catalog_check.Report(
+            report.checked, report.models + mine.models, [*report.findings, *mine.findings]
+        )
+    return report

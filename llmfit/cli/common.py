@@ -45,6 +45,23 @@ def no_probe(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--no-probe", is_flag=True, expose_value=False, callback=chosen, help=help_text)(command)
 
 
+def folders(command: Callable[..., None]) -> Callable[..., None]:
+    """``--models-dir`` and ``--data-dir``: workers inherit the environment."""
+
+    def chosen(context: click.Context, option: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            if not os.path.isdir(value):
+                raise BadParam(f"invalid {option.name} value: {value} is no folder")
+            os.environ[f"LLMFIT_{str(option.name).upper()}"] = os.path.abspath(value)
+
+    for name, help_text in (
+        ("--data-dir", "Folder below which lists from `llmfit catalog update` lie."),
+        ("--models-dir", "Folder with models of your own, a TOML file each."),
+    ):
+        command = click.option(name, metavar="DIR", expose_value=False, callback=chosen, help=help_text)(command)
+    return command
+
+
 def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """``--min-fit VALUE``; a switch for a boolean, which also takes ``=false``."""
     names = [f"--{name.replace('_', '-')}" for name in (param.name, *param.aliases) if len(name) > 1]

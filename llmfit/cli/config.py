@@ -13,6 +13,7 @@ import click
 from llmfit import params
 from llmfit.cli.common import Command
 from llmfit.errors import BadParam, LlmfitError
+from llmfit.plain import broken_toml
 from llmfit.values import FALSE, TRUE, text_of
 
 PREFIX = "LLMFIT_"
@@ -85,10 +86,8 @@ def table_of(path: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise LlmfitError(f"{path}: this is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        text, _, at = str(error).partition(" (at ")
-        line = re.search(r"line (\d+)", at)
-        last = len(data.rstrip().splitlines())
-        raise LlmfitError(f"{path}:{line[1] if line else last}: {text}") from None
+        line, text = broken_toml(error, data)
+        raise LlmfitError(f"{path}:{line}: {text}") from None
 
 
 def value_for(option: click.Parameter, value: object, place: str) -> Any:

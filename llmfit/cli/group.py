@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from llmfit import __version__
-from llmfit.cli.common import format_flags, no_probe, show_examples
+from llmfit.cli.common import folders, format_flags, no_probe, show_examples
 
 # In the order of --help, by section. Each is `command` of the module of its name.
 SECTIONS = {
@@ -78,6 +78,7 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="llmfit %(version)s")
 @format_flags
 @no_probe
+@folders
 @click.option("--max-context", metavar="N", help="Context in tokens that rows are computed at, unless a request says.")
 @click.option("--from", "recorded", metavar="DIR", help="Answer for the machine that `doctor --record` recorded there.")
 @click.pass_context

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from llmfit import params
-from llmfit.cli.common import flags, query_of, recording, whole
+from llmfit.cli.common import flags, folders, query_of, recording, whole
 from llmfit.cli.config import ConfigCommand, config_option
 from llmfit.errors import BadParam
 from llmfit.values import value_of
@@ -36,6 +36,7 @@ llmfit serve --unix-socket /run/llmfit.sock
 @click.option("--metrics", is_flag=True, help="Count what is answered, and tell Prometheus at /metrics.")
 @click.option("--access-log", is_flag=True, help="Log every request, with its id.")
 @click.option("--log-format", default="text", show_default=True, metavar="text|json", help="How lines are logged.")
+@folders
 @config_option
 @flags("system")
 def command(**given: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -57,8 +58,19 @@ class _Shape:
         self.routed = sum(experts) * max(explained, 1.0)
 
 
-def catalog_of(shipped: Catalog, found: FileModel) -> Catalog:
-    """The catalog of the file's model alone. ValueError where its facts cannot be."""
+class Identified(NamedTuple):
+    """What is made of a file before it becomes a row: records, its line of the matrix of shapes, whose model it is."""
+
+    found: FileModel
+    model: records.Model
+    shape: dict[str, float]
+    quants: list[FixedQuant]  # that the catalog lacks
+    known: Known | None
+    shelf: Shelf
+
+
+def identified(shipped: Catalog, found: FileModel) -> Identified:
+    """ValueError where its facts cannot be."""
     counted = not found.facts.get("params_text")
     found = with_params(found, shipped)
     shelf = Shelf(shipped)
@@ -72,7 +84,6 @@ def catalog_of(shipped: Catalog, found: FileModel) -> Catalog:
     index = len(packed.quants) if own else next(i for i, quant in enumerate(packed.quants) if quant.name == "BF16")
     shape = shape_of(found, model, architecture, shipped, index)
     known = known or by_shape(shelf, shape)
-    facts, about = facts_of(found, model, shipped, known)
     if known:
         like = shelf.shape(known.row)
         shape["layout"] = like["layout"]
@@ -80,6 +91,14 @@ def catalog_of(shipped: Catalog, found: FileModel) -> Catalog:
             shape["active"] = like["active"]  # as published
         if known.same and like["format"] == shape["format"] and not found.quant:
             shape["gguf"], shape["mlx"] = like["gguf"], like["mlx"]
+    return Identified(found, model, shape, quants, known, shelf)
+
+
+def catalog_of(shipped: Catalog, found: FileModel) -> Catalog:
+    """The catalog of the file's model alone. ValueError where its facts cannot be."""
+    found, model, shape, quants, known, shelf = identified(shipped, found)
+    packed = shipped.packed
+    facts, about = facts_of(found, model, shipped, known)
     rows, ids = rows_of(shelf, model, known, packed.policy["undated_year"])
     others = len(rows) - 1
 
@@ -165,10 +184,7 @@ def facts_of(
     own = replace(row_facts(model, ()), name=found.name, provider="unknown", origin="community")
     if known is None:
         return own, ["not recognised as a model of the catalog: quality is predicted from its size and kind alone"]
-    packed = shipped.packed
-    ends = packed.row_json_ends.cast("I")
-    start = ends[known.row - 1] if known.row else 0
-    like = msgspec.json.decode(bytes(packed.row_json[start : ends[known.row]]) + b"}", type=RowFacts)
+    like = facts_at(shipped, known.row)
     taken = (
         "provider, licence, date and quality"
         if known.same
@@ -186,6 +202,13 @@ def facts_of(
         facts = replace(facts, parameter_count=like.parameter_count)
     said = f"{taken} are the catalog's" if known.same else taken
     return facts, [f"recognised as {like.name} {known.how}: {said}"]
+
+
+def facts_at(catalog: Catalog, row: int) -> RowFacts:
+    """The constant part of a row."""
+    packed = catalog.packed
+    ends = packed.row_json_ends.cast("I")
+    return msgspec.json.decode(bytes(packed.row_json[ends[row - 1] if row else 0 : ends[row]]) + b"}", type=RowFacts)
 
 
 def rows_of(

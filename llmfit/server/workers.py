@@ -33,6 +33,7 @@ from llmfit.server.metrics import wanted
 from llmfit.server.routes import Routes
 from llmfit.server.signals import without_stop_signals
 from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
+from llmfit.server.watching import watch
 from llmfit.tables import Profile
 
 App: TypeAlias = "Sanic[Any, Any]"
@@ -86,7 +87,11 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     look = threading.Event()
     if number == 0 and settings.observe:
         threading.Thread(target=observe, args=(settings, shared.board, look), daemon=True, name="observer").start()
-    uvloop.run(answer(app, routes, Reload(settings, shared, routes, look, reloads), shared, sock))
+    reload = Reload(settings, shared, routes, look, reloads)
+    if number == 0:
+        above = os.getppid() if settings.workers > 1 else None
+        threading.Thread(target=watch, args=(reload.ask, above), daemon=True, name="watcher").start()
+    uvloop.run(answer(app, routes, reload, shared, sock))
 
 
 class Reload:
@@ -106,9 +111,13 @@ class Reload:
         self.asked = False
         try:
             self.shared.access.reload()
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+        try:
             await self.routes.reopen(profiles(self.settings))
             self.look.set()
-            log.warning("reloaded: catalog %s", self.routes.pages.engine.catalog.name.version)
+            name = self.routes.pages.engine.catalog.name
+            log.warning("reloaded: catalog %s, %s", name.version, name.digest)
         except LlmfitError as error:
             log.error("not reloaded: %s", error)
 
@@ -251,6 +260,9 @@ class Workers:
 
         try:
             self.shared.access.reload()
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+        try:
             machines = profiles(self.settings)
             opened = catalog.reopen()
             for profile in machines:

@@ -1,0 +1,117 @@
+"""``llmfit catalog add``, ``remove`` and ``list``: models of the user's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from llmfit.cli.common import Command, formats, put
+from llmfit.errors import BadParam, LlmfitError
+
+if TYPE_CHECKING:
+    from llmfit.own import OwnModel
+
+EXAMPLES = """
+llmfit catalog add ./Qwen3-8B-Q4_K_M.gguf --id mine/qwen3
+llmfit catalog add ./my-finetune                  # a folder with config.json and safetensors
+"""
+
+
+@click.command("add", cls=Command, short_help="Add a model of your own, from a file.", epilog=EXAMPLES)
+@click.argument("model", metavar="PATH")
+@click.option("--id", "id", metavar="ID", help="Its id, NAME or OWNER/NAME; without it that of the file.")
+@click.option("--force", is_flag=True, help="Write over the file that has this model already.")
+@formats
+def add(form: str, model: str, id: str | None, force: bool) -> None:
+    """Add a model: its facts are read from a GGUF file, a config.json or a folder with either, and written to a file of
+    their own in the folder of own models.
+    """
+    from llmfit import catalog, own
+    from llmfit.files import means_file
+    from llmfit.files.keep import own_of_file, toml_of
+    from llmfit.overlay import lay_over
+
+    shipped = catalog.Catalog(catalog.shipped_path())
+    if means_file(model):
+        found, notes = own_of_file(model, shipped, id)
+    else:
+        raise BadParam(f"invalid model value: use a file or a folder, not '{model[:80]}'")
+    path = path_of(found)
+    if not force and os.path.exists(path):
+        raise LlmfitError(f"{path} is there already: use --force to write it anew, or --id for another id")
+    text = toml_of(found, notes)
+    problems = lay_over(shipped.packed, [], [(path, own.model_of(text.encode(), path))])[1]
+    if problems:
+        raise LlmfitError(problems[0])
+    from llmfit.updates import put as write
+
+    write(path, text.encode())
+    if form == "table":
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+        click.echo(f"{path}: {found.id}, {found.params_total / 1e9:.2f}B parameters")
+    else:
+        show(form, [(path, found)])
+
+
+@click.command("remove", cls=Command, short_help="Remove a model of your own.")
+@click.argument("id")
+def remove(id: str) -> None:
+    """Remove the file of the own model that has this id."""
+    from llmfit import own
+
+    folder = own.read_folder(own.folder())
+    for path, model in folder.models:
+        if model.id.lower() == id.lower():
+            try:
+                os.unlink(path)
+            except OSError as error:
+                raise LlmfitError(f"{path}: cannot be removed: {error.strerror or error}") from None
+            click.echo(f"removed {path}")
+            return
+    known = ", ".join(sorted(model.id for _, model in folder.models)[:8]) or "there are none"
+    raise LlmfitError(f"no own model has the id '{id[:80]}' in {own.folder()}; own models: {known}")
+
+
+@click.command("list", cls=Command, short_help="Show your own models, and lists from the Hub.")
+@formats
+def listed(form: str) -> None:
+    """Show the models of your own with their files, and the lists that `llmfit catalog update` has kept."""
+    from llmfit import own, updates
+
+    folder = own.read_folder(own.folder())
+    if form != "table":
+        show(form, folder.models)
+        return
+    click.echo(f"own models in {own.folder()}: {len(folder.models)}")
+    for path, model in folder.models:
+        click.echo(f"  {model.id}  {model.params_total / 1e9:.2f}B  {os.path.basename(path)}")
+    for problem in folder.problems:
+        click.echo(f"left out: {problem}", err=True)
+    now = updates.in_use()
+    click.echo(f"lists from the Hub in {updates.folder()}: {len(updates.kept())}")
+    for digest in updates.kept():
+        said = "  in use, pinned" if digest == now.digest and now.pinned else "  in use" * (digest == now.digest)
+        try:
+            one = updates.read(digest)
+            click.echo(f"  {digest}  {one.made}  {len(one.models)} models{said}")
+        except LlmfitError as error:
+            click.echo(f"  {digest}  {error}")
+
+
+def path_of(model: OwnModel) -> str:
+    """The file of a model: its id, so that no id leads out of the folder or hides its file."""
+    from llmfit import own
+
+    return os.path.join(own.folder(), re.sub(r"^\.", "_", model.id.replace("/", "--")) + own.ENDING)
+
+
+def show(form: str, models: list[tuple[str, OwnModel]]) -> None:
+    """Models with their files, as JSON or a sheet."""
+    import msgspec
+
+    rows = [{"file": path, **msgspec.to_builtins(model)} for path, model in models]
+    put(form, msgspec.json.encode({"own": rows}), "own", "")
