@@ -18,6 +18,7 @@ FOLDER_VARIABLE = "LLMFIT_DATA_DIR"
 MOST_MODELS, MOST_BYTES, KEPT = 2000, 1 << 23, 8
 DIGEST = re.compile(r"[0-9a-f]{16}")
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}$")]
+DigestOrNone = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{16})?$")]
 
 
 class Gathered(msgspec.Struct, frozen=True):
@@ -31,9 +32,9 @@ class Gathered(msgspec.Struct, frozen=True):
 class InUse(msgspec.Struct, frozen=True):
     """The file ``current``: digest "" for none; `before`: the one that was in use before, for --rollback."""
 
-    digest: Digest | Annotated[str, msgspec.Meta(max_length=0)] = ""
+    digest: DigestOrNone = ""
     pinned: bool = False
-    before: Digest | Annotated[str, msgspec.Meta(max_length=0)] = ""
+    before: DigestOrNone = ""
 
 
 def folder() -> str:

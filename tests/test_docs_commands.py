@@ -37,7 +37,7 @@ SKIPPED = {
     r'export PATH="\$PWD': "the tests' own programs are in front",
     r"^ASAN_OPTIONS=": "needs a build with sanitizers",
     r"curl -N ": "never ends: tests/http/test_events.py",
-    r"catalog (add|remove) ": "needs a file of the reader's or the Hub: tests/test_own.py",
+    r"catalog (add|remove|update)": "needs a file of the reader's or the Hub: tests/test_own.py, test_hub.py",
     r"info \./(model-|Qwen3-8B|model\.safetensors)": "needs a file of the reader's: tests/files",
 }
 SHELL = re.compile(r"[|<>`;&$]|^curl|^\w+=")

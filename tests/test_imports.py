@@ -26,7 +26,7 @@ PYTHON_LAYERS = (
     "_catalog _core _estimator _explain _cases _rules _rules_ranking _stream", "intact own",
     "overlay updates", "layers", "catalog",
     "catalog_check hardware", "host params", "estimator trial explain empties", "files", "query filling",
-    "planning packing demands encode fleet", "placing", "openapi_booking openapi_fleet replay", "openapi options",
+    "planning packing demands encode fleet hub", "placing", "openapi_booking openapi_fleet replay", "openapi options",
     "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = (

@@ -212,7 +212,7 @@ def test_add(tmp_path: Path) -> None:
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done
     assert llmfit("catalog", "add", str(config), "--id", "..", LLMFIT_MODELS_DIR=folder).returncode == 0
     assert sorted(os.listdir(folder)) == ["_..toml", "mine--M.toml"] and os.listdir(tmp_path) != []
-    assert refused("catalog", "add", "no such thing").startswith("invalid model value: use a file or a folder")
+    assert refused("catalog", "add", "no such thing").startswith("invalid model value: use a file, a folder or OWNER/")
 
 
 def test_a_wrong_fact_of_ones_own_is_a_finding(catalog: Catalog, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmfit.cli.catalog_own import add, listed, remove
+from llmfit.cli.catalog_update import update
 from llmfit.cli.common import formats, overview, put
 from llmfit.errors import CatalogError
 
@@ -23,7 +24,7 @@ def command(context: click.Context) -> None:
     overview(context)
 
 
-for each in (add, remove, listed):
+for each in (add, remove, listed, update):
     command.add_command(each)
 
 

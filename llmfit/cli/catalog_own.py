@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 EXAMPLES = """
 llmfit catalog add ./Qwen3-8B-Q4_K_M.gguf --id mine/qwen3
 llmfit catalog add ./my-finetune                  # a folder with config.json and safetensors
+llmfit catalog add Qwen/Qwen3-8B                  # from the Hugging Face Hub: pip install 'llmfit[hub]'
 """
 
 
-@click.command("add", cls=Command, short_help="Add a model of your own, from a file.", epilog=EXAMPLES)
-@click.argument("model", metavar="PATH")
-@click.option("--id", "id", metavar="ID", help="Its id, NAME or OWNER/NAME; without it that of the file.")
+@click.command("add", cls=Command, short_help="Add a model of your own, from a file or the Hub.", epilog=EXAMPLES)
+@click.argument("model", metavar="HF_ID|PATH")
+@click.option("--id", "id", metavar="ID", help="Its id, NAME or OWNER/NAME; without it that of the repository or file.")
 @click.option("--force", is_flag=True, help="Write over the file that has this model already.")
 @formats
 def add(form: str, model: str, id: str | None, force: bool) -> None:
-    """Add a model: its facts are read from a GGUF file, a config.json or a folder with either, and written to a file of
-    their own in the folder of own models.
+    """Add a model: its facts are read from a GGUF file, a config.json, a folder with either, or the Hugging Face Hub,
+    and written to a file of their own in the folder of own models.
     """
     from llmfit import catalog, own
     from llmfit.files import means_file
@@ -37,8 +38,12 @@ def add(form: str, model: str, id: str | None, force: bool) -> None:
     shipped = catalog.Catalog(catalog.shipped_path())
     if means_file(model):
         found, notes = own_of_file(model, shipped, id)
+    elif re.fullmatch(r"[\w.+-]+/[\w.+-]+", model):
+        from llmfit.hub.gather import own_of_hub
+
+        found, notes = own_of_hub(model, shipped, id)
     else:
-        raise BadParam(f"invalid model value: use a file or a folder, not '{model[:80]}'")
+        raise BadParam(f"invalid model value: use a file, a folder or OWNER/NAME of the Hub, not '{model[:80]}'")
     path = path_of(found)
     if not force and os.path.exists(path):
         raise LlmfitError(f"{path} is there already: use --force to write it anew, or --id for another id")

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 from wire import MODELS, TOP, Server
+
+from llmfit import updates
+from llmfit.own import model_of
 
 Start = Callable[..., Server]
 ACME = 'id = "acme/Acme-7B"\nparams_total = 7_000_000_000\ncontext_length = {}\n'
@@ -69,3 +73,16 @@ def test_a_replaced_worker_begins_with_what_there_is(start_server: Start, tmp_pa
             return False
 
     assert eventually(answers, 20), own.said()
+
+
+def test_a_list_from_the_hub_comes_into_use(
+    start_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = start_server("--data-dir", str(tmp_path), *RIG)
+    assert asked(own)[0] == 0
+    monkeypatch.setenv("LLMFIT_DATA_DIR", str(tmp_path))
+    model = model_of(ACME.format(4096).encode(), "acme.toml")
+    updates.use(updates.write(updates.Gathered("2026-11-24T12:00:00+00:00", "0" * 16, [model])))
+    assert eventually(lambda: asked(own)[0] == 4096), own.said()
+    updates.use("", pinned=True)
+    assert eventually(lambda: asked(own)[0] == 0), own.said()
