@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from llmfit.openapi import Json, document
+from llmfit.openapi import COMMON, Json, document
 
 
 def page() -> str:
@@ -28,10 +28,15 @@ def parts(whole: Json) -> Iterator[str]:
     names = [(path, verb) for path, verbs in whole["paths"].items() for verb in verbs]
     yield '<nav aria-label="Contents"><ul>'
     yield from (f'<li><a href="#{anchor(path)}"><code>{escape(path)}</code></a></li>' for path, _ in names)
+    yield '<li><a href="#any-request">Any request</a></li>'
     yield from (f'<li><a href="#{name}">{name}</a></li>' for name in whole["components"]["schemas"])
     yield "</ul></nav>"
     for path, verb in names:
         yield from operation(path, verb, whole["paths"][path][verb])
+    yield '<h2 id="any-request">Any request</h2>'
+    found = ((code, name) for code, (name, _, _) in COMMON.items())
+    answers = ((code, whole["components"]["responses"][name]) for code, name in found)
+    yield from rows("Answers", ((code, reference(each), each["description"]) for code, each in answers))
     for name, schema in whole["components"]["schemas"].items():
         yield from structure(name, schema)
     yield "</main></body></html>"
@@ -52,7 +57,8 @@ def operation(path: str, verb: str, what: Json) -> Iterator[str]:
         yield from rows("In the body", ((key, kind(value), value["description"]) for key, value in properties.items()))
     if found:
         yield from rows("Parameters", ((each["name"], kind(each["schema"]), each["description"]) for each in found))
-    answers = ((code, reference(each), each["description"]) for code, each in what["responses"].items())
+    own = ((code, each) for code, each in what["responses"].items() if "$ref" not in each)
+    answers = ((code, reference(each), each["description"]) for code, each in own)
     yield from rows("Answers", answers)
 
 

@@ -44,6 +44,16 @@ FAILURES = {
     "413": "More is asked for than is answered at once", "415": "The body is not said to be JSON", "503": "Not ready",
     "507": "No room for another reservation",
 }  # fmt: skip
+# What any request may be answered with: by status, its name in the document, when, which header goes with it.
+COMMON: dict[str, tuple[str, str, str]] = {
+    "401": ("NoToken", "The server was started with tokens, and none of them was sent", "WWW-Authenticate"),
+    "408": ("TooSlow", "The request did not arrive in time", ""),
+    "414": ("LongUrl", "The URL is too long", ""),
+    "429": ("TooOften", "This client asks more often than the server was told to allow", "Retry-After"),
+    "431": ("LongHeader", "The header of the request is too long", ""),
+    "500": ("Broken", "A fault of the server; its log has the id of the answer", "X-Request-ID"),
+}  # fmt: skip
+OPEN = ("/health", "/healthz", "/readyz")  # neither tokens nor rates
 
 
 def document() -> Json:
@@ -65,9 +75,30 @@ def document() -> Json:
             "summary": "Which open-weight LLMs fit a machine, how fast they run there, how good they are for the job.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": paths(),
-        "components": {"schemas": schemas},
+        "paths": {path: {verb: common(path, what) for verb, what in verbs.items()} for path, verbs in paths().items()},
+        "components": {
+            "schemas": schemas,
+            "responses": {name: refusal(text, header) for name, text, header in COMMON.values()},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A line of --token-file."},
+                "password": {"type": "http", "scheme": "basic", "description": "The same as password; any user name."},
+            },
+        },
+        "security": [{}, {"token": []}, {"password": []}],  # without --token-file nothing is needed
     }
+
+
+def common(path: str, what: Json) -> Json:
+    """An operation with what any request may be answered with."""
+    open_to_all: Json = {"security": []} if path in OPEN else {}
+    codes = [code for code in COMMON if path not in OPEN or code not in ("401", "429")]
+    more = {code: {"$ref": f"#/components/responses/{COMMON[code][0]}"} for code in codes}
+    return what | open_to_all | {"responses": what["responses"] | more}
+
+
+def refusal(text: str, header: str) -> Json:
+    headers = {"headers": {header: {"schema": {"type": "string"}}}} if header else {}
+    return {"description": text, **headers, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Failure"}}}}
 
 
 def paths() -> Json:

@@ -31,6 +31,7 @@ llmfit serve --unix-socket /run/llmfit.sock
 @click.option("--allow-host", metavar="NAME", multiple=True, help="A name that the Host header may have. Repeatable.")
 @click.option("--cors-origin", metavar="URL", multiple=True, help="A site whose pages may read answers. Repeatable.")
 @click.option("--rate-limit", metavar="RATE[:BURST]", help="Requests a second of one client, and how many at once.")
+@click.option("--trust-proxy", metavar="ADDRESS", multiple=True, help="A proxy whose X-Forwarded-For says who asks.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate chain (PEM): HTTPS instead of HTTP.")
 @click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
 @click.option("--metrics", is_flag=True, help="Count what is answered, and tell Prometheus at /metrics.")
@@ -47,7 +48,7 @@ def command(**given: Any) -> None:
     own = {name: given.pop(name) for name in given.keys() - {param.name for param in params.at("system")}}
     query = query_of("system", given)
     max_context, port, socket = own["max_context"], own["port"], own["unix_socket"]
-    from llmfit.server import access, logs
+    from llmfit.server import access, logs, proxies
 
     if own["log_format"] not in logs.FORMATS:
         raise BadParam(f"invalid log_format value: use {'|'.join(logs.FORMATS)}")
@@ -65,7 +66,9 @@ def command(**given: Any) -> None:
         allow_hosts=tuple(map(access.host_of, own["allow_host"])),
         cors_origins=tuple(map(access.origin_of, own["cors_origin"])),
         rate_limit=access.rate_of(rate) if rate is not None else None,
+        trust_proxies=tuple(map(proxies.proxy_of, own["trust_proxy"])),
     )  # fmt: skip
+    logs.set_up(own["log_format"])
     from llmfit import catalog
     from llmfit.hardware import LiveSource, apply_whatif, detect
     from llmfit.hardware.steady import steady

@@ -17,6 +17,7 @@ import time
 import msgspec
 
 from llmfit.errors import BadParam, LlmfitError
+from llmfit.server import proxies
 
 log = logging.getLogger("llmfit.server")
 SHORTEST_TOKEN, MOST_TOKEN_BYTES = 16, 64 << 10
@@ -36,6 +37,7 @@ class AccessFlags(msgspec.Struct, frozen=True, kw_only=True):
     allow_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit: tuple[float, int] | None = None  # requests a second, how many at once
+    trust_proxies: tuple[str, ...] = ()  # addresses, networks, "unix": those whose X-Forwarded-For is believed
     tls_cert: str | None = None
     tls_key: str | None = None
 
@@ -232,7 +234,9 @@ class Access:
             raise BadParam(
                 f"invalid host value: {host} can be reached from elsewhere; use --token-file FILE, or --insecure"
             )
-        self.rates = RateLimit(*flags.rate_limit) if flags.rate_limit is not None and host is not None else None
+        counted = flags.rate_limit is not None and (host is not None or proxies.UNIX in flags.trust_proxies)
+        self.rates = RateLimit(*flags.rate_limit) if counted and flags.rate_limit is not None else None
+        self.proxies = proxies.Proxies(flags.trust_proxies) if flags.trust_proxies else None
         self.origins = frozenset(flags.cors_origins)
         self.tls = tls_context(flags.tls_cert, flags.tls_key) if host is not None else None
 

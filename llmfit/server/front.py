@@ -34,6 +34,7 @@ class Front:
         self.app = app
         self.counts, self.log = counts, log
         self.tokens, self.rates, self.origins = tokens, rates, origins = access.tokens, access.rates, access.origins
+        self.proxies = access.proxies
         given = ((rates, self.too_often), (origins, self.preflight), (tokens, self.unknown))
         self.checks: list[Check] = [check for flag, check in given if flag]
         self.needed = bool(self.checks or counts or log)
@@ -51,8 +52,12 @@ class Front:
 
     def too_often(self, request: Request) -> HTTPResponse | None:
         assert self.rates is not None
-        wait = self.rates.wait(request.ip, time.monotonic())
+        wait = self.rates.wait(self.client(request), time.monotonic())
         return failure(429, TEXTS[429], {"Retry-After": str(math.ceil(wait))}) if wait else None
+
+    def client(self, request: Request) -> str:
+        """Who asks."""
+        return request.ip if self.proxies is None else self.proxies.client(request)
 
     def preflight(self, request: Request) -> HTTPResponse | None:
         """A browser's question whether it may ask: it carries no token."""
@@ -90,7 +95,7 @@ class Front:
             at = route_at(request.route.path) if request.route is not None else OTHER
             self.counts.answered(at, status, seconds)
         if self.log:
-            logs.answered(request, status, seconds)
+            logs.answered(request, self.client(request), status, seconds)
 
 
 def add(response: BaseHTTPResponse, *headers: tuple[bytes, bytes]) -> None:

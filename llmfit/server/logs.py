@@ -58,10 +58,10 @@ def id_of(request: Request) -> str:
     return context.id  # type: ignore[no-any-return]
 
 
-def answered(request: Request, status: int, seconds: float) -> None:
+def answered(request: Request, client: str, status: int, seconds: float) -> None:
     """The access line of one request. Its query is in it, its headers are not."""
     path = request.raw_url.decode("ascii", "backslashreplace")
     access.info("request", extra={"fields": {
-        "request_id": id_of(request), "client": request.ip, "method": request.method, "url": path, "status": status,
+        "request_id": id_of(request), "client": client, "method": request.method, "url": path, "status": status,
         "ms": round(seconds * 1000, 3),
     }})  # fmt: skip

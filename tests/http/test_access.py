@@ -223,6 +223,44 @@ def issue(authority: trustme.CA, folder: Path) -> tuple[str, str]:
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
+PROXY = ("--trust-proxy", "127.0.0.1", "--trust-proxy", "10.0.0.0/8", "--rate-limit", "1:1")
+
+
+def test_rates_are_of_the_client_behind_a_trusted_proxy(start_server: Start) -> None:
+    own = start_server(*PROXY, "--access-log", "--log-format", "json")
+
+    def asked(*said: str) -> int:
+        header = "".join(f"X-Forwarded-For: {each}\r\n" for each in said)
+        answer = own.raw(f"GET {TOP} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n".encode())
+        return int(answer.split()[1])
+
+    assert [asked("192.0.2.1"), asked("192.0.2.1"), asked("192.0.2.2"), asked("192.0.2.2")] == [200, 429, 200, 429]
+    assert asked("6.6.6.6, 192.0.2.2") == 429, "what a client writes itself changes nothing"
+    assert asked("6.6.6.6", "192.0.2.2, 10.1.2.3") == 429, "two proxies in a row, two headers"
+    assert asked("[2001:db8::7]:4711") == 200 and asked("2001:db8::8") == 429, "one network"
+    assert '"client":"192.0.2.2"' in own.said() and '"client":"2001:db8::7"' in own.said()
+    assert asked("nonsense") == 200 and asked("<x>, , ") == 429, "then it is the proxy itself"
+
+
+def test_nobody_elses_header_is_believed(start_server: Start) -> None:
+    for flags in (("--rate-limit", "1:1"), ("--rate-limit", "1:1", "--trust-proxy", "192.0.2.9")):
+        own = start_server(*flags)
+        assert status(own, X_Forwarded_For="192.0.2.1") == 200 and status(own, X_Forwarded_For="192.0.2.2") == 429
+
+
+def test_rates_behind_a_proxy_on_a_unix_socket(start_server: Start, tmp_path: Path) -> None:
+    own = start_server("--unix-socket", str(tmp_path / "s"), "--trust-proxy", "unix", "--rate-limit", "1:1")
+    answers = [status(own, X_Forwarded_For=f"192.0.2.{at}") for at in (1, 1, 2)]
+    assert answers == [200, 429, 200]
+
+
+@pytest.mark.parametrize("value", ["", "localhost", "10.0.0.1/8", "300.0.0.1", "*"])
+def test_proxies_that_are_none(value: str) -> None:
+    assert "invalid trust_proxy value: use an address, a network such as 10.0.0.0/8, or unix" in refusal(
+        "--trust-proxy", value
+    )
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
 def test_tls(start_server: Start, authority: trustme.CA, tmp_path: Path, tokens: Path) -> None:
     certificate, key = issue(authority, tmp_path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -140,6 +142,30 @@ def test_errors_are_as_the_schema_says(server: Server, served: dict[str, Any]) -
     holds(served, schema, answer.json())
     with pytest.raises(jsonschema.ValidationError):
         holds(served, schema, {"text": "no"})
+
+
+def test_refusals_are_as_the_schema_says(start_server: Callable[..., Server], served: Any, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("a-token-of-some-length")
+    own = start_server("--token-file", str(tmp_path / "tokens"), "--rate-limit", "1:3")
+    bearer = {"Authorization": "Bearer a-token-of-some-length"}
+    answers = {
+        "401": own.get("/api/v1/system"), "414": own.get("/api/v1/models?search=" + "x" * 9000, bearer),
+        "431": own.fresh().get("/api/v1/system", {**bearer, "X-Long": "x" * 17000}),
+        "429": [own.get("/api/v1/system", bearer) for _ in range(4)][-1],
+    }  # fmt: skip
+    for code, answer in answers.items():
+        assert answer.status == int(code), (code, answer.status, answer.body)
+        said = served["paths"]["/api/v1/system"]["get"]["responses"][code]
+        response = served["components"]["responses"][said["$ref"].rpartition("/")[2]]
+        holds(served, response["content"]["application/json"]["schema"], answer.json())
+        assert {name.lower() for name in response.get("headers", {})} <= set(answer.headers), code
+    scheme = served["components"]["securitySchemes"]["token"]["scheme"]
+    assert scheme.capitalize() in answers["401"].headers["www-authenticate"]
+    for path, verbs in served["paths"].items():
+        for what in verbs.values():
+            is_open = path in ("/health", "/healthz", "/readyz")
+            assert ({"401", "429"} <= set(what["responses"])) is not is_open and ("security" in what) is is_open, path
+            assert {"408", "414", "431", "500"} <= set(what["responses"]), path
 
 
 class Links(HTMLParser):
