@@ -1,4 +1,4 @@
-"""What fits on one machine, one model after the other, with the best scores: the estimator asked about what is left.
+"""What fits on one machine, with the best scores: every order and way, for the exact search of packing.py.
 
 Memory is counted in thousandths of a GiB; a machine's is a tuple, one number for each device and RAM last.
 """
@@ -94,13 +94,13 @@ class Fleet:
             left = self.minus(kind, left, way[1])
         return True
 
-    def fill(self, site: Site, cases: tuple[int, ...], thorough: bool) -> Laid | None:
+    def fill(self, site: Site, cases: tuple[int, ...]) -> Laid | None:
         """These models on one machine with the best scores; None where they do not fit."""
         if not cases:
             return 0, ()
         key = (site.kind, site.left, cases)
         if key not in self._fills:
-            self._fills[key] = (self._search if thorough else self._quick)(*key)
+            self._fills[key] = self._search(*key)
         return self._fills[key]
 
     def _quick(self, kind: int, left: Left, cases: tuple[int, ...]) -> Laid | None:

@@ -11,7 +11,7 @@ from llmfit import codes
 from llmfit._cases import Case
 from llmfit.demands import Demand, Place, case_of, demands_of, places_of
 from llmfit.errors import BadParam
-from llmfit.filling import Item, Kind, Left, Plan, Way, behind
+from llmfit.filling import Item, Kind, Left, Plan, Site, Way, behind
 from llmfit.packing import pack
 from llmfit.query import Engine
 from llmfit.shapes_place import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
@@ -21,7 +21,8 @@ POLICIES = ("pack", "spread")
 MOST_SITES, MOST_ADVICE = 8, 50  # machines tried for a change, the freest first; demands that changes are sought for
 MOST_STEPS = 1 << 13  # quarters of a GiB: 2 TiB
 MILLI_STEP = 250  # thousandths of a GiB, the same step
-FEW = 32  # rows that are tried each time
+FEW, LEAST, MOST_ROWS = 32, 6, 2000  # rows of a demand with filters; of all of them
+LOOKS = 6  # machines that each of them is looked at
 PARTS = (1.0, 0.6, 0.3, 0.1)  # of a machine's memory
 TOKENS = 256  # contexts are tried in steps of so many
 
@@ -34,7 +35,7 @@ def place(
         raise BadParam(f"invalid policy value: use {'|'.join(POLICIES)}")
     asked = demands_of(engine, demands)
     places, kinds = places_of(engine, machines)
-    asked = [shortened(engine, demand, kinds, places, samples(asked)) for demand in asked]
+    asked = shortened(engine, asked, kinds, places)
     numbers: dict[object, int] = {}
     cases: list[Case] = []
     items: list[Item] = []
@@ -68,22 +69,49 @@ def place(
     )
 
 
-def samples(asked: Sequence[Demand]) -> int:
-    """How many amounts of memory the rows of a demand with filters are looked through at."""
-    return max(4, 160 // max(len({id(demand.rows) for demand in asked if len(demand.rows) > 1}), 1))
+def shortened(engine: Engine, asked: list[Demand], kinds: list[Kind], places: list[Place]) -> list[Demand]:
+    """Demands with filters, each with few rows: the best of their size on some machines, or on parts of them.
+
+    First the rows of a filter for some of the demands that have it, then those of each demand among them.
+    """
+    long = [demand for demand in asked if len(demand.rows) > FEW]
+    filters: dict[int, list[Demand]] = {}
+    for demand in {demand.key: demand for demand in long}.values():
+        filters.setdefault(id(demand.rows), []).append(demand)
+    few = min(max(MOST_ROWS // max(sum(map(len, filters.values())), 1), LEAST), FEW)
+    short: dict[object, list[int]] = {}
+    for demands in filters.values():
+        demands.sort(key=lambda demand: (engine.settings_of(demand.query)[0] * demand.query.concurrency))
+        some = [demands[0], demands[len(demands) // 2], demands[-1]][-len(demands) :]
+        sites = spaced(list(dict.fromkeys(one.site for one in places)), max(40 // len(filters), 1))
+        rows = list({row for demand in some for row in best_of(engine, demand, kinds, sites, PARTS)})
+        for demand in demands:
+            mine = rows
+            if len(rows) > few:
+                mine = best_of(engine, demand._replace(rows=rows), kinds, spaced(sites, LOOKS), PARTS[::2])
+            short[demand.key] = spaced(mine, few) or demand.rows[:few]
+    return [demand._replace(rows=short.get(demand.key, demand.rows)) for demand in asked]
 
 
-def shortened(engine: Engine, demand: Demand, kinds: list[Kind], places: list[Place], most: int) -> Demand:
-    """The demand with the rows that are the best of their size on some of the machines, or on parts of them."""
-    if len(demand.rows) <= FEW:
-        return demand
-    case, rows = case_of(engine, demand), set()
-    sites = list(dict.fromkeys(one.site for one in places))
-    for site in sites[:: max(1, len(sites) * len(PARTS) // most)][: max(most // len(PARTS), 1)]:
-        for part in PARTS:
+def best_of(
+    engine: Engine, demand: Demand, kinds: list[Kind], sites: list[Site], parts: Sequence[float]
+) -> list[int]:
+    """Rows that are the best of their size on one of the sites, the smallest first."""
+    case = case_of(engine, demand)
+    rows: dict[int, int] = {}
+    for site in sites:
+        for part in parts:
             left = tuple(int(free * part) for free in site.left)
-            rows |= {way[2] for way in case.ways(kinds[site.kind].host, left)}
-    return demand._replace(rows=sorted(rows) or demand.rows[:FEW])
+            for way in case.ways(kinds[site.kind].host, left):
+                rows[way[2]] = min(way[8], rows.get(way[2], way[8]))
+    return sorted(rows, key=lambda row: (rows[row], row))
+
+
+def spaced(some: list[Any], most: int) -> list[Any]:
+    """At most so many, evenly chosen, the first and the last among them."""
+    if len(some) <= most:
+        return some
+    return [some[at * (len(some) - 1) // max(most - 1, 1)] for at in range(most)]
 
 
 def left_behind(kind: Kind, left: Left, laid: Sequence[tuple[int, Way]]) -> Left:

@@ -17,13 +17,13 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
-    "match order notes", "rows columns brief", "_catalog", "given",
-    "_core _estimator _explain _cases _rules _rules_ranking _stream",
+    "match order notes", "rows columns brief", "ways", "choices", "_catalog", "given",
+    "_core _estimator _explain _cases _rules _rules_ranking _stream", "_packing",
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed plain", "shapes_plan shapes_place shapes_fleet values",
     "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
-    "_catalog _core _estimator _explain _cases _rules _rules_ranking _stream", "intact own",
+    "_catalog _core _estimator _explain _cases _packing _rules _rules_ranking _stream", "intact own",
     "overlay updates", "layers", "catalog",
     "catalog_check hardware", "host params", "estimator trial explain empties", "files", "query filling",
     "planning packing demands encode fleet hub", "placing", "openapi_booking openapi_fleet replay", "openapi options",

@@ -1,0 +1,27 @@
+from llmfit._cases import Case
+from llmfit._catalog import Host
+
+Way = tuple[int, tuple[int, ...], int, int, int, int, int, int, int]
+
+class Packer:
+    @property
+    def n_cases(self) -> int: ...
+    @property
+    def n_sites(self) -> int: ...
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def n_classes(self) -> int: ...
+    @property
+    def spent(self) -> int: ...
+    def __init__(
+        self,
+        cases: list[Case],
+        hosts: list[Host],
+        sites: list[tuple[int, tuple[int, ...]]],
+        items: list[tuple[int, int, float, bool]],
+        pack: bool,
+        most: int,
+    ) -> None: ...
+    def solve(self) -> None: ...
+    def placed(self) -> list[list[tuple[int, Way]]]: ...

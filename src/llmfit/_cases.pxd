@@ -1,0 +1,15 @@
+# Case for the packing.
+from llmfit._catalog cimport Catalog
+from llmfit.job cimport Job
+from llmfit.machine cimport Machine
+from llmfit.ways cimport Asked
+
+cdef class Case:
+    cdef readonly Catalog catalog
+    cdef Asked asked
+    cdef bytes quants
+    cdef int* rows
+    cdef Job* jobs
+    cdef double* contexts
+
+    cdef list some(self, const Machine* h)
