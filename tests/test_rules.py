@@ -20,7 +20,7 @@ RULES = {
 # `rate_of`, which finds the processor that `spread_of` asks about.
 ADDS = {"add", "add_small", "add_attention", "add_latent", "add_linear", "add_ffn"}
 PARTS = {"toll_of", "step_ms", "components", "placed", "offer", "better", "tenths", "rate_of"}
-SKETCHES = {"sketch_of", "row_sketch_of", "hurry_up", "fastest_of"}  # facts put together
+SKETCHES = {"sketch_of", "row_sketch_of", "hurry_up", "fastest_of", "most_tenths"}  # facts put together
 NOT_SHOWN = PARTS | ADDS | SKETCHES
 CONCEPTS = (
     "quant", "model", "tensors", "gguf", "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",

@@ -5,6 +5,7 @@ from llmfit.estimate cimport Settings
 from llmfit.machine cimport Machine
 from llmfit.quant cimport MAX_SPEED_CLASSES
 from llmfit.score cimport Quality
+from llmfit.sketch cimport RowSketch
 
 cdef class Catalog:
     cdef Columns columns
@@ -21,7 +22,7 @@ cdef class Catalog:
     cdef int _open_shapes(self, const double[::1] facts) except -1
     cdef int _open_rows(self, const double[::1] facts, quality_table) except -1
     cdef int _open_groups(self) except -1
-    cdef int _open_groups(self) except -1
+    cdef const RowSketch* order(self, int use_case) except NULL
     cdef int _open_text(self, packed) except -1
     cdef Strings _strings(self, const unsigned char[::1] text, const unsigned int[::1] ends) except *
     cdef int _open_words(self, dict words) except -1

@@ -18,7 +18,7 @@ from llmfit.notes cimport MAX_PIECES, N_NOTES
 from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
 from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
-from llmfit.sketch cimport RowSketch, Sketch, row_sketch_of, sketch_of
+from llmfit.sketch cimport MOST_TENTHS, Member, RowSketch, Sketch, row_sketch_of, sketch_of
 from llmfit.tensors cimport T_BODY, Tensors, tensors_of
 
 
@@ -77,8 +77,10 @@ cdef class Catalog:
         free(self.columns.weights)
         free(self.columns.rows)
         free(self.columns.sketches)
-        free(self.columns.row_sketches)
+        free(self.columns.members)
         free(self.columns.group_ends)
+        for u in range(N_USE_CASES + 1):
+            free(self.columns.orders[u])
         free(self.columns.quality)
         free(self.columns.quants)
         free(self.columns.mixes)
@@ -241,9 +243,8 @@ cdef class Catalog:
 
     cdef int _open_groups(self) except -1:
         cdef Columns* c = &self.columns
-        cdef const Row* r
-        cdef int i, g, u
-        c.row_sketches = <RowSketch*>zeroed(c.n_rows, sizeof(RowSketch))
+        cdef int i, g
+        c.members = <Member*>zeroed(c.n_rows, sizeof(Member))
         c.group_ends = <int*>zeroed(c.n_groups, sizeof(int))
         with nogil:
             for i in range(c.n_rows):
@@ -251,13 +252,38 @@ cdef class Catalog:
             for g in range(c.n_groups):
                 c.group_ends[g + 1] += c.group_ends[g]  # where the rows of g + 1 begin
             for i in range(c.n_rows):
-                r = &c.rows[i]
-                u = r.use_case
-                c.row_sketches[c.group_ends[r.group]] = row_sketch_of(
-                    r, i, c.quality[u * c.n_rows + i], &c.use_cases[u], u, c.models[r.shape].context, &c.policy
-                )
-                c.group_ends[r.group] += 1
+                g = c.rows[i].group
+                c.members[c.group_ends[g]] = Member(i, c.rows[i].shape)
+                c.group_ends[g] += 1
         return 0
+
+    cdef const RowSketch* order(self, int use_case) except NULL:
+        """The rows by the most that they can score for a use case (-1: each for its main one), the highest first."""
+        cdef Columns* c = &self.columns
+        cdef RowSketch* sorted_ = c.orders[use_case + 1]
+        cdef RowSketch* made
+        cdef int starts[MOST_TENTHS + 2]
+        cdef int i, u
+        if sorted_ != NULL:
+            return sorted_
+        made = <RowSketch*>zeroed(c.n_rows, sizeof(RowSketch))
+        sorted_ = <RowSketch*>zeroed(c.n_rows, sizeof(RowSketch))
+        memset(starts, 0, sizeof(starts))
+        for i in range(c.n_rows):
+            u = use_case if use_case >= 0 else c.rows[i].use_case
+            made[i] = row_sketch_of(
+                &c.rows[i], i, c.quality[u * c.n_rows + i], &c.use_cases[u], u, c.models[c.rows[i].shape].context, &c.policy
+            )
+            starts[<int>MOST_TENTHS - made[i].most + 1] += 1
+        for i in range(MOST_TENTHS + 1):
+            starts[i + 1] += starts[i]
+        for i in range(c.n_rows):
+            u = <int>MOST_TENTHS - made[i].most
+            sorted_[starts[u]] = made[i]
+            starts[u] += 1
+        free(made)
+        c.orders[use_case + 1] = sorted_
+        return sorted_
 
     cdef int _open_text(self, packed) except -1:
         self.columns.facts = self._strings(packed.row_json, packed.row_json_ends.cast("I"))

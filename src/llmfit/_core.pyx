@@ -15,7 +15,6 @@ from _thread import allocate_lock as _allocate_lock
 
 from llmfit._catalog cimport Catalog, Host, settings_of
 from llmfit.brief cimport Part, brief_room, put_brief
-from llmfit.arith cimport low
 from llmfit.buffer cimport Buffer, Text, put, put_text, reserve
 from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
@@ -27,8 +26,8 @@ from llmfit.notes cimport RowText, tps_hundredths, utilization_tenths
 from llmfit.order cimport Place, before, compare, keep_first, sort_key, tie_break
 from llmfit.rows cimport put_row, row_room
 from llmfit.fit cimport fit_score
-from llmfit.score cimport Row, UseCaseWeights
-from llmfit.sketch cimport Fastest, RowSketch, fastest_of, fits_somewhere, most_points, most_tps, row_sketch_of
+from llmfit.score cimport Row
+from llmfit.sketch cimport Fastest, Member, RowSketch, fastest_of, fits_somewhere, most_tenths, most_tps
 from llmfit.verdict cimport Components, Verdict, components, verdict
 
 
@@ -85,7 +84,6 @@ cdef struct Work:
 
 cdef enum:
     TYPICAL_ROW = 2100      # bytes; room for a page is made at once
-    MOST_TENTHS = 1000      # of a score
 
 
 cdef void fill_from(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, int first, int end) noexcept nogil:
@@ -135,7 +133,8 @@ cdef class Estimates:
     cdef int n_rows
     cdef unsigned char* has         # by row, where not all are there
     cdef unsigned char* known       # by shape: it is estimated; NULL: all are
-    cdef float* hopes               # by shape: it has no more tokens/s; 0: it does not fit
+    cdef unsigned char* fits        # by shape, where not all are estimated
+    cdef Fastest fastest
     cdef object lock                # held while shapes are estimated
 
     def __cinit__(
@@ -165,11 +164,11 @@ cdef class Estimates:
                 self.has[self.rows[k]] = 1
         if lazy and quants is None:
             self.known = <unsigned char*>calloc(c.n_shapes + 1, 1)
-            self.hopes = <float*>malloc((c.n_shapes + 1) * sizeof(float))
-            if self.known == NULL or self.hopes == NULL:
+            self.fits = <unsigned char*>malloc(c.n_shapes + 1)
+            if self.known == NULL or self.fits == NULL:
                 raise MemoryError
             with nogil:
-                self.hope()
+                self.sketch()
         elif later:  # until fill_all() they are those of no model
             memset(self.by_shape, 0, (c.n_shapes + 1) * sizeof(Estimate))
         else:
@@ -181,7 +180,7 @@ cdef class Estimates:
         free(self.rows)
         free(self.has)
         free(self.known)
-        free(self.hopes)
+        free(self.fits)
 
     @property
     def n_known(self):
@@ -191,18 +190,18 @@ cdef class Estimates:
             n += self.known == NULL or self.known[i]
         return n
 
-    cdef void hope(self) noexcept nogil:
-        """A bound on every shape; an estimate of those that it takes one for to tell whether they fit."""
+    cdef void sketch(self) noexcept nogil:
+        """Which shapes fit; an estimate of those that it takes one for to tell."""
         cdef const Columns* c = &self.catalog.columns
         cdef const Machine* h = &self.host.machine
-        cdef Fastest fastest = fastest_of(h)
         cdef int i, fits
+        self.fastest = fastest_of(h)
         for i in range(c.n_shapes):
             fits = fits_somewhere(h, &c.sketches[i], &self.settings, &c.policy)
             if fits < 0:
                 self.fill(i)
                 fits = self.by_shape[i].best.fits
-            self.hopes[i] = most_tps(&fastest, &c.sketches[i], self.settings.n_seq, &c.policy) if fits else 0
+            self.fits[i] = fits
 
     cdef void fill(self, int shape) noexcept nogil:
         if not self.known[shape]:
@@ -236,7 +235,7 @@ cdef struct Scored:
     const Machine* h
     const Estimate* by_shape
     const Verdict* verdicts
-    const float* hopes
+    const unsigned char* fits
 
 
 cdef inline int passes(const Scored* s, const Match* w, int i) noexcept nogil:
@@ -260,28 +259,15 @@ cdef inline Place place_of(const Scored* s, int i, int sort, int turned) noexcep
     return p
 
 
-cdef inline int may_pass(const Scored* s, const Match* w, const RowSketch* r, const Estimate* blank) noexcept nogil:
-    """1 where the row of a sketch fits and passes every filter; none of them reads its estimate (`blank`)."""
+cdef inline int may_pass(const Scored* s, const Match* w, const Member* m, const Estimate* blank) noexcept nogil:
+    """1 where a row fits and passes every filter; none of them reads its estimate (`blank`)."""
     cdef Verdict v
-    if s.hopes[r.shape] <= 0:
+    if not s.fits[m.shape]:
         return 0
     if w.level_alone:
         return 1
     v.level = MARGINAL
-    return matches(w, r.row, &s.c.rows[r.row], &v, blank, 0)
-
-
-cdef inline int most_tenths(const Scored* s, int use_case, double unfit, const RowSketch* r) noexcept nogil:
-    """A bound on the score of a row that fits, tenths of a point; `unfit`: points that no fit here has."""
-    cdef const Columns* c = s.c
-    cdef const UseCaseWeights* w = &c.use_cases[r.use_case]
-    cdef RowSketch own = r[0]
-    if use_case >= 0 and use_case != r.use_case:
-        w = &c.use_cases[use_case]
-        own = row_sketch_of(
-            &c.rows[r.row], r.row, c.quality[use_case * c.n_rows + r.row], w, use_case, c.models[r.shape].context, &c.policy
-        )
-    return <int>low(10.0 * most_points(own.base - w.fit * unfit, own.factor, s.hopes[r.shape], w, &c.policy) + 0.51, MOST_TENTHS)
+    return matches(w, m.row, &s.c.rows[m.row], &v, blank, 0)
 
 
 cdef inline int stands_for(const Scored* s, const Match* w, int i, int held) noexcept nogil:
@@ -383,6 +369,7 @@ cdef class Ranking:
     cdef int n_texts
     cdef int* text_of               # by row: which of the texts, from 1; 0: not written yet
     cdef unsigned char* settled     # by row: it has a verdict; NULL: all have
+    cdef const RowSketch* order     # the catalog's
 
     def __cinit__(self, Estimates estimates, int use_case=-1):
         cdef const Columns* c = &estimates.catalog.columns
@@ -403,7 +390,7 @@ cdef class Ranking:
                 judge(c, estimates.by_shape, use_case, self.verdicts, 0, c.n_rows)
             for k in range(estimates.n_rows):
                 judge(c, estimates.by_shape, use_case, self.verdicts, rows[k], rows[k] + 1)
-        self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts, estimates.hopes)
+        self.scored = Scored(c, &estimates.host.machine, estimates.by_shape, self.verdicts, estimates.fits)
 
     def __dealloc__(self):
         free(self.verdicts)
@@ -426,46 +413,47 @@ cdef class Ranking:
         free(self.settled)
         self.settled = NULL
 
-    cdef int lead(self, const Match* w, bint distinct, int* after, Place* places, int most, int* kept) noexcept nogil:
+    cdef int lead(self, const Match* w, bint distinct, unsigned char* done, Place* places, int most, int* kept) noexcept nogil:
         """The first `most` rows by score, in order, as places, and how many there are (`kept`); returns how many rows pass.
 
-        Rows (with `distinct` all of a base model together) go into a bucket by the most points that they can have, and
-        are settled from the top down until no bucket below can hold one of the first. `after`: room for all of them.
+        Rows are gone through by the most that they can score anywhere, and settled (with `distinct` with all of their
+        base model) where they can still be among the first here. `done`: by base model, zero.
         """
         cdef const Columns* c = self.scored.c
-        cdef int buckets[MOST_TENTHS + 1]
+        cdef const RowSketch* r
         cdef Estimate blank
-        cdef int n = c.n_groups if distinct else c.n_rows
-        cdef int g, k, i, top, held, total = 0, start = 0, end = 0
         cdef double unfit = 0 if self.scored.h.n_devices else fit_score(GPU, 0, 0, &c.policy) - fit_score(CPU_ONLY, 0, 0, &c.policy)
+        cdef int total = 0, start = 0, at, k, held, least = -1
+        cdef double tps
         memset(&blank, 0, sizeof(Estimate))
-        memset(buckets, 0xff, sizeof(buckets))
-        for g in range(n):
-            start, end, top = end, c.group_ends[g] if distinct else g + 1, -1
-            for k in range(start, end):
-                if may_pass(&self.scored, w, &c.row_sketches[k], &blank):
-                    top = max(top, most_tenths(&self.scored, self.use_case, unfit, &c.row_sketches[k]))
-            if top >= 0:
-                total += 1
-                after[g], buckets[top] = buckets[top], g
+        for at in range(c.n_groups):
+            for k in range(start, c.group_ends[at]):
+                if may_pass(&self.scored, w, &c.members[k], &blank):
+                    total += 1
+                    if distinct:
+                        break
+            start = c.group_ends[at]
         kept[0] = 0
-        for top in range(MOST_TENTHS, -1, -1):
-            if most == 0 or (kept[0] == most and top < self.verdicts[places[0].row].score):
+        for at in range(c.n_rows if most else 0):
+            r = &self.order[at]
+            if r.most < least:
                 break
-            g = buckets[top]
-            while g >= 0:
-                held = -1
-                start, end = g, g + 1
-                if distinct:
-                    start, end = c.group_ends[g - 1] if g else 0, c.group_ends[g]
-                for k in range(start, end):
-                    if may_pass(&self.scored, w, &c.row_sketches[k], &blank):
-                        i = c.row_sketches[k].row
-                        self.settle(i)
-                        if stands_for(&self.scored, w, i, held):
-                            held = i
+            if (distinct and done[r.group]) or not self.scored.fits[r.shape]:
+                continue
+            tps = most_tps(&self.estimates.fastest, &c.sketches[r.shape], self.estimates.settings.n_seq, &c.policy)
+            if most_tenths(r, unfit, tps, &c.use_cases[r.use_case], &c.policy) < least:
+                continue
+            held = -1
+            for k in range(c.group_ends[r.group - 1] if r.group else 0, c.group_ends[r.group]):
+                if (distinct or c.members[k].row == r.row) and may_pass(&self.scored, w, &c.members[k], &blank):
+                    self.settle(c.members[k].row)
+                    if stands_for(&self.scored, w, c.members[k].row, held):
+                        held = c.members[k].row
+            done[r.group] = 1
+            if held >= 0:
                 kept[0] = keep_first(places, kept[0], most, place_of(&self.scored, held, BY_SCORE, 0))
-                g = after[g]
+                if kept[0] == most:
+                    least = self.verdicts[places[0].row].score
         qsort(places, kept[0], sizeof(Place), compare)
         return total
 
@@ -488,6 +476,7 @@ cdef class Ranking:
             raise ValueError("a few rows cannot be selected from")
         cdef Place* places = <Place*>malloc((n + 1) * sizeof(Place))
         cdef int* best = NULL
+        cdef unsigned char* done = NULL
         cdef Place p
         w.min_level = min_level
         w.use_case = self.use_case
@@ -513,15 +502,19 @@ cdef class Ranking:
         lazily = self.settled != NULL and heap and sort == BY_SCORE and not turned and min_level == MARGINAL and not (
             drop_foreign or first >= 0 or min_tps > 0 or max_mem_gb < 1e300
         )
-        if distinct or lazily:
-            best = <int*>malloc((n + 1) * sizeof(int))
-        if places == NULL or (best == NULL and (distinct or lazily)):
+        if lazily:
+            self.order = self.estimates.catalog.order(self.use_case)
+            done = <unsigned char*>calloc(c.n_groups + 1, 1)
+        elif distinct:
+            best = <int*>malloc((c.n_groups + 1) * sizeof(int))
+        if places == NULL or (lazily and done == NULL) or (distinct and not lazily and best == NULL):
             free(places)
             free(best)
+            free(done)
             raise MemoryError
         if lazily:
             with self.estimates.lock, nogil:
-                total = self.lead(&w, distinct, best, places, most, &kept)
+                total = self.lead(&w, distinct, done, places, most, &kept)
         elif self.settled != NULL:
             with self.estimates.lock, nogil:
                 self.settle_all()
@@ -549,6 +542,7 @@ cdef class Ranking:
         finally:
             free(places)
             free(best)
+            free(done)
 
     def encode(self, list indices, bytes head=b"[", bytes tail=b"]", bytes comma=b",", tuple keys=None):
         """`head`, the rows as JSON with `comma` (one byte) between, `tail`; with `keys` (bytes, in the order of

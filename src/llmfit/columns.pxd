@@ -10,7 +10,7 @@ from llmfit.notes cimport Wire
 from llmfit.policy cimport Policy
 from llmfit.quant cimport Quant, size_factor
 from llmfit.score cimport Quality, Row, UseCaseWeights, ability, pooled
-from llmfit.sketch cimport RowSketch, Sketch
+from llmfit.sketch cimport Member, RowSketch, Sketch
 from llmfit.speed cimport layer_factor, read_share
 
 cdef enum:
@@ -26,8 +26,9 @@ cdef struct Columns:
     int* weights            # WEIGHTS by shape, thousandths of a GiB
     Row* rows
     Sketch* sketches        # by shape
-    RowSketch* row_sketches # the rows of one base model after those of another
+    Member* members         # the rows of one base model after those of another
     int* group_ends         # by base model, where its rows end among them
+    RowSketch* orders[N_USE_CASES + 1]  # rows by the most that they can score, for their main use case and each; NULL: not made yet
     double* quality         # by use case and row, 0..100 at full precision
     Quant* quants
     Mix* mixes              # by GGUF label

@@ -14,6 +14,9 @@ from llmfit.policy cimport Policy
 from llmfit.quant cimport MAX_SPEED_CLASSES
 from llmfit.score cimport Row, UseCaseWeights, class_factor, context_score, soft_floor
 
+cdef enum:
+    MOST_TENTHS = 1000      # of a score
+
 cdef struct Sketch:
     # Of a shape.
     float cache_full, cache_window, state   # as in Model
@@ -26,10 +29,15 @@ cdef struct Sketch:
     int window, context
     unsigned char format, is_moe
 
-cdef struct RowSketch:
-    # Of a row, for its main use case.
+cdef struct Member:
+    # Of a base model.
     int row, shape
+
+cdef struct RowSketch:
+    # Of a row, at one use case.
+    int row, shape, group
     float base, factor      # see base_points(); of what is not made for this
+    short most              # no machine gives it a higher score, tenths of a point
     unsigned char use_case
 
 cdef struct Fastest:
@@ -101,14 +109,15 @@ cdef inline int fits_somewhere(const Machine* h, const Sketch* m, const Settings
     cdef double cache = (
         s.element_bytes * (pad256(context * s.n_seq) * m.cache_full + pad256(windowed) * m.cache_window) + m.state * s.n_seq
     ) / 1073741.824
-    cdef double slack = 2.0 + 1e-6 * (m.smallest + cache), beside, any = 0
+    cdef double slack = 2.0 + 1e-6 * (m.smallest + cache), beside
+    cdef int divisible = 0, unsure = 0
     if m.smallest + cache - slack > h.gpu_total + ram:
         return 0
     for runtime in range(N_RUNTIMES):
         if m.last[runtime] <= 0 or not (allowed >> runtime) & 1 or (s.runtime >= 0 and s.runtime != runtime):
             continue
-        any = 1
         beside = m.last[runtime] + cache + slack
+        divisible = divisible or (runtime == LLAMACPP and h.n_devices)
         if runtime == LLAMACPP and beside + m.cpu_compute + h.cpu.context <= ram:
             return 1
         for k in range(h.n_kinds):
@@ -116,14 +125,10 @@ cdef inline int fits_somewhere(const Machine* h, const Sketch* m, const Settings
                 beside + m.compute + h.gpu[runtime][k].context <= h.capacity[h.first[k]] * h.gpu[runtime][k].max_utilization
             ):
                 return 1
-    if any == 0 or (h.n_devices == 0 and m.smallest + cache + m.cpu_compute + h.cpu.context - slack > ram):
-        return 0
-    return -1
-
-
-cdef inline RowSketch row_sketch_of(const Row* r, int i, double quality, const UseCaseWeights* w, int use_case, int context, const Policy* p) noexcept nogil:
-    """What most_points() needs of row `i` for a use case; `context`: its model's window, tokens."""
-    return RowSketch(i, r.shape, base_points(r, quality, w, context, p), class_factor(r, use_case, 1e9, p), use_case)
+            unsure = unsure or m.smallest + cache - slack <= h.capacity[h.first[k]]
+            divisible = divisible or (runtime == VLLM and h.count[k] > 1)
+        unsure = unsure or (runtime == LLAMACPP and m.smallest + cache + m.cpu_compute + h.cpu.context - slack <= ram)
+    return -1 if divisible or unsure else 0
 
 
 cdef inline double base_points(const Row* r, double quality, const UseCaseWeights* w, int context, const Policy* p) noexcept nogil:
@@ -144,3 +149,17 @@ cdef inline double most_points(double base, double factor, double tps, const Use
         points = points - p.slow_penalty * (1.0 - tps / reasonable)
     points = soft_floor(points) * factor
     return points * p.slow_factor if tps < p.slow_tps else points
+
+
+cdef inline int most_tenths(const RowSketch* r, double unfit, double tps, const UseCaseWeights* w, const Policy* p) noexcept nogil:
+    """A bound on the score of a row, tenths of a point; `unfit`: points of its fit that no model has on this machine."""
+    return <int>low(10.0 * most_points(r.base - w.fit * unfit, r.factor, tps, w, p) + 0.51, MOST_TENTHS)
+
+
+cdef inline RowSketch row_sketch_of(const Row* r, int i, double quality, const UseCaseWeights* w, int use_case, int context, const Policy* p) noexcept nogil:
+    """What most_points() needs of row `i` for a use case; `context`: its model's window, tokens."""
+    cdef RowSketch s
+    s.row, s.shape, s.group, s.use_case = i, r.shape, r.group, use_case
+    s.base, s.factor = base_points(r, quality, w, context, p), class_factor(r, use_case, 1e9, p)
+    s.most = most_tenths(&s, 0, 1e9, w, p)
+    return s
