@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, overload
 from llmfit import params
 from llmfit.errors import BadParam
 from llmfit.machine import Machine
-from llmfit.values import texts_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -261,7 +260,7 @@ def _engine(machine: Machine) -> Engine:
 
 def _query(endpoint: str, options: Any, name: str | None = None) -> Any:
     """The Query of Python values; BadParam also for a name that is no parameter."""
-    parsed = params.parse(texts_of(options), endpoint, name)
+    parsed = params.parse(params.pairs_of(options), endpoint, name)
     if parsed.warnings:
         raise BadParam(parsed.warnings[0].removesuffix(": ignored"))
     if parsed.query.fields is not None:

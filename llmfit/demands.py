@@ -15,10 +15,12 @@ from llmfit.hardware.whatif import WhatIf, apply_whatif
 from llmfit.host import host_of, is_unified, used_devices
 from llmfit.machine import GIB, Machine
 from llmfit.query import UNLIMITED, Engine, use_case_of, whatif_of
-from llmfit.values import LONGEST_TEXT, model_of, text_of, texts_of
+from llmfit.values import LONGEST_TEXT, model_of, text_of, value_of
 
 MOST, MOST_REPLICAS, MOST_PRIORITY, MOST_FILTERS = 2_000, 4_000, 1_000, 64
 MILLI = GIB / 1000
+MACHINE = "an object of hardware parameters ({} is this machine) or the name of a shipped one"
+CONTEXT = params.BY_NAME["context"]
 OWN = ("name", "model", "context", "replicas", "spread", "priority")
 MUST = ("min_fit", "perfect", "min_tps", "max_mem_gb")  # filters of what a machine gives, beside a model too
 STATIC = tuple(
@@ -54,8 +56,8 @@ class Place(NamedTuple):
 
 def demands_of(engine: Engine, asked: Sequence[Mapping[str, Any]]) -> list[Demand]:
     """The demands of a request. BadParam, UnknownModel or TooMuch, naming the demand."""
-    if not asked:
-        raise BadParam("invalid demands value: use a list of objects, one at least")
+    if not isinstance(asked, list | tuple) or not asked:
+        raise BadParam("invalid demands value: use a list of objects, one at least, each with a model or filters")
     if len(asked) > MOST:
         raise TooMuch(f"too many demands: {len(asked)}; use at most {MOST} at once")
     kept: dict[object, list[int]] = {}
@@ -79,6 +81,9 @@ def told(what: str, at: int, make: Callable[[], Any]) -> Any:
 
 
 def demand_of(engine: Engine, asked: Mapping[str, Any], kept: dict[object, list[int]]) -> Demand:
+    if not isinstance(asked, Mapping):
+        raise BadParam("invalid value: use an object with a model, or filters such as use_case")
+    asked = {key: value for key, value in asked.items() if value is not None}
     model, filters = asked.get("model"), {key: asked[key] for key in asked if key in STATIC}
     for key in asked:
         if key not in (*OWN, *MUST, *STATIC, *ANALYSED):
@@ -91,7 +96,7 @@ def demand_of(engine: Engine, asked: Mapping[str, Any], kept: dict[object, list[
         raise BadParam(f"invalid {strange[0]} value: a model is not filtered")
     more = {key: asked[key] for key in asked if key in (*MUST, *ANALYSED)}
     if asked.get("context") is not None:
-        more["max_context"] = asked["context"]
+        more["max_context"] = value_of(CONTEXT, text_of(asked["context"]))
     query = query_of({**filters, **more})
     if query.min_fit == "too_tight":
         raise BadParam("invalid min_fit value: use perfect|good|marginal")
@@ -116,7 +121,7 @@ def demand_of(engine: Engine, asked: Mapping[str, Any], kept: dict[object, list[
 
 
 def query_of(options: Mapping[str, Any]) -> Any:
-    return params.parse(texts_of(options), "models").query
+    return params.parse(params.pairs_of(options), "models").query
 
 
 def label(value: object) -> str | None:
@@ -143,8 +148,8 @@ def case_of(engine: Engine, demand: Demand, **other: Any) -> Case:
 
 def places_of(engine: Engine, asked: Sequence[Any]) -> tuple[list[Place], list[Kind]]:
     """The machines of a request, and the kinds among them."""
-    if not asked:
-        raise BadParam("invalid machines value: use a list of objects of hardware parameters; {} is this machine")
+    if not isinstance(asked, list | tuple) or not asked:
+        raise BadParam(f"invalid machines value: use a list, one at least, each {MACHINE}")
     if len(asked) > MOST:
         raise TooMuch(f"too many machines: {len(asked)}; use at most {MOST} at once")
     kinds: dict[Machine, int] = {}
@@ -177,10 +182,12 @@ def machine_of(engine: Engine, asked: Any, at: int, known: dict[WhatIf, Machine]
     """The name and the machine of one entry: the name of a shipped one, or an object."""
     if isinstance(asked, Machine):
         return f"machine {at + 1}", asked
+    if not isinstance(asked, str | Mapping):
+        raise BadParam(f"invalid value: use {MACHINE}")
     facts = {"profile": asked} if isinstance(asked, str) else dict(asked)
     name = label(facts.pop("name", None)) or f"machine {at + 1}"
     vram, ram = facts.pop("free_vram_gb", None), facts.pop("free_ram_gb", None)
-    whatif = whatif_of(params.parse([*texts_of(facts), ("strict", "true")], "system").query)
+    whatif = whatif_of(params.parse([*params.pairs_of(facts), ("strict", "true")], "system").query)
     if whatif not in known:
         known[whatif] = apply_whatif(engine.machine, whatif, engine.catalog.tables)
     return name, with_free(known[whatif], vram, ram)

@@ -16,14 +16,15 @@ from llmfit import codes, params
 from llmfit._core import Estimates, Ranking
 from llmfit.errors import BadParam, LlmfitError, TooMuch, UnknownModel
 from llmfit.hardware.whatif import WhatIf, apply_whatif
-from llmfit.host import host_of
+from llmfit.host import MAX_KINDS, host_of
 from llmfit.machine import Machine
 from llmfit.query import Engine, use_case_of, whatif_of
 from llmfit.shapes_fleet import FitRow
-from llmfit.values import LONGEST_TEXT, text_of, texts_of, value_of
+from llmfit.values import LONGEST_TEXT, text_of, value_of
 
 MOST_MACHINES, MOST_MODELS, MOST_VALUES = 2000, 256, 64  # of one question
 MOST_ANALYSES, MOST_ROWS = 10_000, 20_000_000
+MACHINE = "an object of hardware parameters ({} is this machine) or the name of a shipped one"
 PIECE, ENOUGH, LONG = 4096, 1 << 18, 0.02  # rows written at once; bytes and seconds after which a piece goes out
 KEYS = FitRow.__struct_fields__
 USUAL = (
@@ -57,11 +58,13 @@ def question(engine: Engine, body: Mapping[str, Any]) -> Question:
     """What a JSON object without its machines asks: `models`, `contexts`, `concurrency`, `fields`, and parameters of a
     list that hold for all of them. BadParam, UnknownModel or TooMuch.
     """
+    body = {key: value for key, value in body.items() if value is not None}
     common = {key: value for key, value in body.items() if key not in ("models", "contexts", "concurrency", "fields")}
     models = body.get("models")
     filters = {} if models is None or isinstance(models, list | tuple) else models
     if not isinstance(filters, Mapping):
         raise BadParam("invalid models value: use a list of ids, or an object of filters")
+    filters = {key: value for key, value in filters.items() if value is not None}
     query = query_of({**common, **filters}, both=common.keys() & filters.keys())
     named = None
     if isinstance(models, list | tuple):
@@ -91,7 +94,7 @@ def query_of(options: Mapping[str, Any], both: Iterable[str] = ()) -> Any:
         if param is not None and (param.name in ELSEWHERE or param.stage == "explain"):
             where = ELSEWHERE.get(param.name)
             raise BadParam(f"invalid {key} value: {f'use {where}' if where else 'rows in brief are not explained'}")
-    pairs = texts_of({key: value for key, value in options.items() if key != "strict"})
+    pairs = params.pairs_of({key: value for key, value in options.items() if key != "strict"})
     return params.parse([*pairs, ("strict", "true")], "models").query
 
 
@@ -139,8 +142,8 @@ def check_size(asked: Question, n_machines: int, catalog_size: int) -> int:
 
 def machines_of(engine: Engine, query: Any, facts: Any) -> tuple[Machine, ...]:
     """The machines of a list of objects, `{}` for this one; errors say which one is meant."""
-    if not isinstance(facts, list) or not facts or not all(isinstance(each, dict) for each in facts):
-        raise BadParam("invalid machines value: use a list of objects of hardware parameters; {} is this machine")
+    if not isinstance(facts, list) or not facts:
+        raise BadParam(f"invalid machines value: use a list, one at least, each {MACHINE}")
     if len(facts) > MOST_MACHINES:
         raise TooMuch(f"too many machines: {len(facts)}; use at most {MOST_MACHINES} at once")
     base, tables = engine.base_for(query), engine.catalog.tables
@@ -148,9 +151,13 @@ def machines_of(engine: Engine, query: Any, facts: Any) -> tuple[Machine, ...]:
     found = []
     for at, each in enumerate(facts):
         try:
-            whatif = facts_of(each)
+            if not isinstance(each, dict | str):
+                raise BadParam(f"invalid value: use {MACHINE}")
+            whatif = facts_of({"name": each} if isinstance(each, str) else each)
             if whatif not in known:
                 known[whatif] = apply_whatif(base, whatif, tables)
+                if len(known[whatif].devices) > MAX_KINDS:  # said before the answer begins
+                    host_of(known[whatif], engine.catalog)
         except LlmfitError as error:
             raise BadParam(f"machines[{at}]: {error}") from None
         found.append(known[whatif])
@@ -159,12 +166,12 @@ def machines_of(engine: Engine, query: Any, facts: Any) -> tuple[Machine, ...]:
 
 def facts_of(facts: Mapping[str, Any]) -> WhatIf:
     """The what-ifs of one object; `name` is the profile of a shipped machine."""
-    pairs = [("profile" if key == "name" else key, text) for key, text in texts_of(facts)]
+    pairs = [("profile" if key == "name" else key, text) for key, text in params.pairs_of(facts)]
     return whatif_of(params.parse([*pairs, ("strict", "true")], "system").query)
 
 
 def pieces(engine: Engine, asked: Question, machines: Iterable[Machine], form: str = "ndjson") -> Iterator[bytes]:
-    """The rows, some thousand at a time. As JSON each has a comma before it."""
+    """The rows, some thousand at a time; nothing where there are none. As JSON each has a comma before it."""
     catalog, query = engine.catalog, asked.query
     use_case = use_case_of(query)
     filters = engine.filters_of(query)
@@ -177,6 +184,8 @@ def pieces(engine: Engine, asked: Question, machines: Iterable[Machine], form: s
                 ranking = Ranking(Estimates(catalog.core, host, *settings, rows=few), use_case)
                 rows = few if few is not None else ranking.select(**filters)[1]
                 parts, tail = template(asked.fields, {"machine": at, "context": context, "concurrency": sessions}, form)
+                if not rows:
+                    yield b""
                 for start in range(0, len(rows), PIECE):
                     yield ranking.write(rows[start : start + PIECE], parts, tail)
 
@@ -197,14 +206,17 @@ def template(fields: Iterable[str], own: Mapping[str, int], form: str) -> tuple[
 
 
 def gathered(rows: Iterator[bytes]) -> Iterator[bytes]:
-    """Small pieces together; the first goes out at once, and none waits longer than the one that fills it."""
+    """Small pieces together; the first goes out at once, and none waits longer than the one that fills it.
+
+    Where there are no rows for long an empty piece comes, so that who sends them can look whether anybody listens.
+    """
     held: list[bytes] = []
     size, since, first = 0, time.monotonic(), True
     for piece in rows:
         held.append(piece)
         size += len(piece)
-        if first or size >= ENOUGH or time.monotonic() - since > LONG:
+        if (first and size) or size >= ENOUGH or time.monotonic() - since > LONG:
             yield b"".join(held)
-            held, size, since, first = [], 0, time.monotonic(), False
+            held, size, since, first = [], 0, time.monotonic(), first and not size
     if held:
         yield b"".join(held)

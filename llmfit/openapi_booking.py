@@ -92,7 +92,7 @@ def place(responses: Responses) -> Json:
             "minItems": 1,
             "maxItems": 2000,
             "items": {"anyOf": [machine, {**text, "description": "The name of a shipped machine."}]},
-            "description": "Where it may run.",
+            "description": "Where it may run; absent: this machine.",
         },
         "policy": {
             "type": "string",
@@ -111,7 +111,7 @@ def place(responses: Responses) -> Json:
     return {
         "summary": "Which model goes to which machine",
         "operationId": "place",
-        "requestBody": body(properties, example, ("demands", "machines")),
+        "requestBody": body(properties, example, ("demands",)),
         "responses": responses(Placement, ("400", "403", "404", "413", "415")),
     }
 

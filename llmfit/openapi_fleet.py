@@ -37,7 +37,7 @@ def operation(responses: Responses, schema: Callable[[Param], Json]) -> Json:
         "concurrency": "Numbers of sessions at once.", "fields": "The keys of a row.",
     }  # fmt: skip
     own: Json = {
-        "machines": {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_MACHINES},
+        "machines": {"type": "array", "items": {"anyOf": [one, text_item]}, "minItems": 1, "maxItems": MOST_MACHINES},
         "models": {"anyOf": [ids, {"type": "object", "properties": filters}]},
         "contexts": some, "concurrency": some, "fields": keys,
     }  # fmt: skip

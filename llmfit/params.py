@@ -6,7 +6,7 @@ hashable Query or raises :class:`BadParam` with the whole message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 from llmfit import codes
 from llmfit.errors import BadParam
 from llmfit.shapes import Row
-from llmfit.values import MOST, value_of
+from llmfit.values import MOST, allowed, texts_of, value_of
 
 # What an endpoint is called here; `name` is /api/v1/models/{name}, `fit` the command line.
 LISTS = ("models", "top", "name", "fit")
@@ -263,6 +263,17 @@ def parse(pairs: Iterable[tuple[str, str]], endpoint: str, name: str | None = No
         values["min_fit"] = lowest_level(given, endpoint)
     query = Query(**values, name=name, levels_given=not LEVELS.isdisjoint(given), endpoint=endpoint)
     return Parsed(query, tuple(f"{stranger}: ignored" for stranger in dict.fromkeys(strangers)))
+
+
+def pairs_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Named Python or JSON values as the pairs of a URL; None is an absent one. BadParam for one that nests."""
+    for key, value in options.items():
+        parts = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(part, Mapping | list | tuple) for part in parts):
+            param = BY_NAME.get(key)
+            kinds = "a text, a number, true or false, or a list of them"
+            raise BadParam(f"invalid {key[:40]} value: use {kinds if param is None else allowed(param)}")
+    return texts_of(options)
 
 
 def lowest_level(given: dict[str, Any], endpoint: str) -> str:

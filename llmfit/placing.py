@@ -31,7 +31,7 @@ def place(
     engine: Engine, demands: Sequence[Mapping[str, Any]], machines: Sequence[Any], policy: str = "pack"
 ) -> Placement:
     """The placement of demands on machines. LlmfitError for what is wrong in them."""
-    if policy not in POLICIES:
+    if not isinstance(policy, str) or policy not in POLICIES:
         raise BadParam(f"invalid policy value: use {'|'.join(POLICIES)}")
     asked = demands_of(engine, demands)
     places, kinds = places_of(engine, machines)

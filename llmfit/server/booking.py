@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from llmfit import params
@@ -18,10 +17,10 @@ from llmfit.machine import GIB, Machine, taken
 from llmfit.query import Engine, generation
 from llmfit.server.events import change_of
 from llmfit.server.ledger import Held, Ledger, new_id
-from llmfit.server.posts import NO_JSON, Scalar
+from llmfit.server.posts import decoded
 from llmfit.shapes_place import Reservation, Reservations
 from llmfit.trial import Trial
-from llmfit.values import LONGEST_TEXT, model_of, text_of
+from llmfit.values import LONGEST_TEXT, model_of
 
 TTL, MOST_TTL = 300, 86_400  # seconds: where none is asked for, at most
 MOST_GIB = 1_000_000
@@ -73,7 +72,7 @@ class Books:
         now = time.monotonic()
         return [one for one in self.ledger.read()[1] if one.until > now]
 
-    def reserve(self, body: dict[str, Scalar]) -> Reservation:
+    def reserve(self, body: dict[str, Any]) -> Reservation:
         """Hold memory: GiB, or what a model takes. Conflict where there is not so much left; BadParam."""
         seconds, label = ttl_of(body), label_of(body)
         with self.ledger.locked() as held:
@@ -88,7 +87,7 @@ class Books:
         self.settle()
         return shown(made)
 
-    def renew(self, name: str, body: dict[str, Scalar]) -> Reservation:
+    def renew(self, name: str, body: dict[str, Any]) -> Reservation:
         """Let a reservation end `ttl_s` from now. NotFound where there is none, or no longer."""
         seconds = ttl_of(body)
         nothing_else(body, ("ttl_s",))
@@ -106,10 +105,10 @@ class Books:
         self.settle()
         return shown(one)
 
-    def _for_model(self, machine: Machine, body: dict[str, Scalar]) -> tuple[int, tuple[int, ...], dict[str, Any]]:
+    def _for_model(self, machine: Machine, body: dict[str, Any]) -> tuple[int, tuple[int, ...], dict[str, Any]]:
         model = model_of(body.pop("model"))
         nothing_else(body, ("model", "ttl_s", "label", *OF_MODEL), "; vram_gb and ram_gb stand without a model")
-        query = params.parse([(key, text_of(value)) for key, value in body.items()], "plan", model).query
+        query = params.parse(params.pairs_of(body), "plan", model).query
         index = self.engine.only(query)
         row = Trial(self.engine.catalog, index, self.engine.settings_of(query)).on(machine)
         if row.fit_level == "too_tight":
@@ -121,28 +120,13 @@ class Books:
         return ram, vram, {"model": row.name, "quantization": row.best_quant, "run_mode": row.run_mode}
 
 
-class Question(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /api/v1/place."""
-
-    demands: list[dict[str, Scalar]]
-    machines: list[dict[str, Scalar] | str]
-    policy: str = "pack"
-
-
 def placed(engine: Engine, text: bytes) -> bytes:
     """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body."""
     from llmfit.placing import place
 
-    try:
-        asked = _question.decode(text)
-    except msgspec.ValidationError as error:
-        raise BadParam(f"invalid body: {error}".replace("`", "'")) from None
-    except NO_JSON:
-        raise BadParam("invalid body: use a JSON object with demands and machines") from None
-    return encode(place(engine, asked.demands, asked.machines, asked.policy))
-
-
-_question = msgspec.json.Decoder(Question)
+    body = decoded(text, "demands, machines, policy")
+    nothing_else(body, ("demands", "machines", "policy"))
+    return encode(place(engine, body.get("demands", []), body.get("machines", [{}]), body.get("policy", "pack")))
 
 
 def less(machine: Machine, held: list[Held]) -> Machine:
@@ -152,7 +136,7 @@ def less(machine: Machine, held: list[Held]) -> Machine:
     return machine
 
 
-def for_sizes(machine: Machine, body: dict[str, Scalar]) -> tuple[int, tuple[int, ...]]:
+def for_sizes(machine: Machine, body: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
     """Bytes of RAM and of each device. GPU memory given as one number is taken from the freest device on."""
     nothing_else(body, ("vram_gb", "ram_gb"), "; or give a model")
     ram, vram = amount("ram_gb", body.get("ram_gb", 0)), body.get("vram_gb", 0)
@@ -201,21 +185,21 @@ def amount(name: str, value: object) -> int:
     return math.ceil(value * GIB)
 
 
-def ttl_of(body: dict[str, Scalar]) -> float:
+def ttl_of(body: dict[str, Any]) -> float:
     value = body.pop("ttl_s", TTL)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MOST_TTL:
         raise BadParam(f"invalid ttl_s value: use seconds, 1 to {MOST_TTL}")
     return float(value)
 
 
-def label_of(body: dict[str, Scalar]) -> str | None:
+def label_of(body: dict[str, Any]) -> str | None:
     value = body.pop("label", None)
     if value is not None and (not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT):
         raise BadParam(f"invalid label value: use a non-empty text of at most {LONGEST_TEXT} characters")
     return value
 
 
-def nothing_else(body: dict[str, Scalar], known: tuple[str, ...], hint: str = "") -> None:
+def nothing_else(body: dict[str, Any], known: tuple[str, ...], hint: str = "") -> None:
     for key in body:
         if key not in known:
             raise BadParam(f"unknown parameter '{key[:40]}': use {', '.join(known)}{hint}")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import TYPE_CHECKING
 
-import msgspec
 from sanic import HTTPResponse, Request
 
 from llmfit.encode import PIECE, encode, node
-from llmfit.errors import BadParam
 from llmfit.fleet import check_size, gathered, machines_of, pieces, question
 from llmfit.machine import Machine
 from llmfit.query import Engine, generation
 from llmfit.server.compress import compressed
 from llmfit.server.negotiate import Form, form, form_of
 from llmfit.server.pages import Finished, Rows, bare_headers
-from llmfit.server.posts import NO_JSON, Scalar, must_be_json
+from llmfit.server.posts import decoded, must_be_json
 from llmfit.server.ready import Ready
 from llmfit.server.signals import without_stop_signals
 from llmfit.shapes_fleet import FitAnswer, FitMachine
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
 
 LARGE = 10_000  # rows; beyond, a client that did not ask for JSON by name gets NDJSON
 AT_ONCE = 16  # combinations of machine, context and sessions; more are sent while they are computed
-_decoder = msgspec.json.Decoder(
-    dict[str, str | int | float | bool | list[str | int | float | bool | dict[str, Scalar]] | dict[str, Scalar] | None]
-)
 
 
 class Fleet:
@@ -62,15 +56,10 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
     """The answer, in pieces where it is large; `named`: JSON was asked for by name. LlmfitError for what is wrong in
     the body.
     """
-    try:
-        body = _decoder.decode(text)
-    except NO_JSON:
-        raise BadParam(
-            "invalid body: use a JSON object with machines, models, contexts, concurrency, fields, and parameters"
-        ) from None
-    facts = body.pop("machines", None)
+    body = decoded(text, "machines, models, contexts, concurrency, fields, and parameters")
+    facts = body.pop("machines", [{}])
     asked = question(engine, body)
-    machines = machines_of(engine, asked.query, [{}] if facts is None else facts)
+    machines = machines_of(engine, asked.query, facts)
     most = check_size(asked, len(machines), engine.catalog.size)
     if wanted.name == "json" and not named and most > LARGE:
         wanted = form("ndjson", wanted.encoding)
@@ -87,11 +76,10 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
         rows = document(encode(about), rows)
     elif wanted.name == "csv":
         rows = sheet(",".join(asked.fields).encode(), rows)
-    headers, first = bare_headers(None, wanted), next(rows, b"")
-    long = most > PIECE or most > AT_ONCE * asked.rows(engine.catalog.size)
-    if long and first:
-        return Rows(headers, chain([first], rows))
-    whole = first + b"".join(rows)
+    headers = bare_headers(None, wanted)
+    if most > PIECE or most > AT_ONCE * asked.rows(engine.catalog.size):
+        return Rows(headers, rows)
+    whole = b"".join(rows)
     if wanted.encoding is not None:
         whole = compressed(whole, wanted.encoding)
     return Finished(whole, "", ((b"content-length", b"%d" % len(whole)), *headers))
@@ -109,8 +97,12 @@ def unique(machines: tuple[Machine, ...]) -> Iterator[Machine]:
 
 def document(empty: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
     """The JSON of an answer: `empty` is that without rows, each of which has a comma before it."""
-    first = next(rows, b",")
-    yield empty[:-2] + first[1:]
+    yield empty[:-2]
+    for piece in rows:
+        if piece:
+            yield piece[1:]
+            break
+        yield piece
     yield from rows
     yield empty[-2:]
 

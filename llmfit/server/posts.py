@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import replace
 from sanic import Request
@@ -11,12 +13,10 @@ from llmfit.encode import encode
 from llmfit.errors import BadParam, WrongType
 from llmfit.planning import plan
 from llmfit.query import Engine
-from llmfit.values import model_of, texts_of
+from llmfit.values import model_of
 
 MOST_FIELDS = 64
-Scalar = str | int | float | bool | None | list[str | int | float]
-NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises for a body that is none
-_object = msgspec.json.Decoder(dict[str, Scalar])
+_decode = msgspec.json.Decoder().decode
 
 
 def must_be_json(request: Request) -> None:
@@ -26,20 +26,34 @@ def must_be_json(request: Request) -> None:
         raise WrongType("invalid Content-Type header: use application/json")
 
 
-def object_of(request: Request) -> dict[str, Scalar]:
-    """The JSON object of a request. WrongType, or BadParam where it is none or nests."""
-    must_be_json(request)
+def decoded(text: bytes, of: str) -> dict[str, Any]:
+    """The JSON object of a body, without what is null in it; BadParam where it is none. `of`: what it is made of."""
+    if not text.strip():
+        raise BadParam(f"invalid body: it is empty; use a JSON object of {of}")
     try:
-        found = _object.decode(request.body)
-    except NO_JSON:
-        raise BadParam("invalid body: use a JSON object of parameters") from None
+        found = _decode(text)
+    except msgspec.DecodeError as error:
+        raise BadParam(f"invalid body: {str(error).partition(' - at')[0]}; use a JSON object of {of}") from None
+    except UnicodeDecodeError:
+        raise BadParam(f"invalid body: it is no UTF-8; use a JSON object of {of}") from None
+    except RecursionError:
+        raise BadParam(f"invalid body: it nests too deeply; use a JSON object of {of}") from None
+    if not isinstance(found, dict):
+        raise BadParam(f"invalid body: use a JSON object of {of}")
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def object_of(request: Request) -> dict[str, Any]:
+    """The JSON object of parameters of a request, without what is null. WrongType, or BadParam where it is none."""
+    must_be_json(request)
+    found = decoded(request.body, "parameters")
     if len(found) > MOST_FIELDS:
         raise BadParam(f"invalid body: use at most {MOST_FIELDS} parameters")
     return found
 
 
-def planned(engine: Engine, body: dict[str, Scalar]) -> bytes:
+def planned(engine: Engine, body: dict[str, Any]) -> bytes:
     """The answer of POST /api/v1/plan. LlmfitError for what is wrong in the body."""
     model = model_of(body.pop("model", None))
-    parsed = params.parse(texts_of(body), "plan", model)
+    parsed = params.parse(params.pairs_of(body), "plan", model)
     return encode(replace(plan(engine, parsed.query), warnings=parsed.warnings))

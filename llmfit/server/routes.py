@@ -251,10 +251,15 @@ class Routes:
             body = packer.compress(body) + packer.flush() if packer is not None else body
             return Ready((*rows.headers, (b"content-length", b"%d" % len(body))), body)
         response = await request.respond(Ready((*rows.headers, CHUNKED)))
-        while piece := await loop.run_in_executor(worker, next, rows.pieces, b""):
-            if packer is not None:
+        if worker is not self.worker:  # the first row may be far
+            await response.send(b"", end_stream=False)
+        while (piece := await loop.run_in_executor(worker, next, rows.pieces, None)) is not None:
+            if packer is not None and piece:
                 piece = await loop.run_in_executor(self.packer, packer.compress, piece)
-            await response.send(piece, end_stream=False)
+            if piece:
+                await response.send(piece, end_stream=False)
+            elif request.transport is None or request.transport.is_closing():
+                return None
         await response.send(packer.flush() if packer is not None else b"", end_stream=True)
         return None
 

@@ -127,9 +127,9 @@ def test_fields(server: Server) -> None:
 
 @pytest.mark.parametrize(("body", "status", "said"), [
     (b"[1]", 400, "invalid body: use a JSON object"), (b"{", 400, "invalid body"), (b"", 400, "invalid body"),
-    (b'{"machines": [[1]]}', 400, "invalid body"), (b'{"a":' * 5000, 400, "invalid body"),
+    (b'{"machines": [[1]]}', 400, "machines[0]: invalid value"), (b'{"a":' * 5000, 400, "invalid body"),
     ({"machines": []}, 400, "invalid machines value"), ({"machines": {}}, 400, "invalid machines value"),
-    ({"machines": ["x"]}, 400, "invalid machines value"),
+    ({"machines": ["x"]}, 400, "machines[0]: invalid profile value"),
     ({"machines": [{}, {"gpu": "nope"}]}, 400, 'machines[1]: invalid gpu value: no such GPU "nope"'),
     ({"machines": [{"name": "nope"}]}, 400, "machines[0]: invalid profile value"),
     ({"machines": [{"name": "aws-g5.xlarge", "profile": "aws-g5.xlarge"}]}, 400, "machines[0]: invalid profile value"),

@@ -84,11 +84,11 @@ def test_null_is_absent_and_strangers_are_named(server: Server) -> None:
     ({"model": MODEL, "target_tps": -1}, 400, "invalid target_tps value: use a positive number up to 1000000"),
     ({"model": MODEL, "target_tps": 1e300}, 400, "invalid target_tps value: use a positive number up to 1000000"),
     ({"model": MODEL, "kv_quant": "tq"}, 400, "invalid kv_quant value: use f16|q8_0|q4_0"),
-    ({"model": MODEL, "ram_gb": {"a": 1}}, 400, "invalid body: use a JSON object of parameters"),
+    ({"model": MODEL, "ram_gb": {"a": 1}}, 400, "invalid ram_gb value: use a positive number up to 1000000"),
     ([1], 400, "invalid body: use a JSON object of parameters"),
-    (b"{", 400, "invalid body: use a JSON object of parameters"),
-    (b"\xff", 400, "invalid body: use a JSON object of parameters"),
-    (b"[" * 100_000, 400, "invalid body: use a JSON object of parameters"),
+    (b"{", 400, "invalid body: Input data was truncated; use a JSON object of parameters"),
+    (b"\xff", 400, "invalid body: JSON is malformed: invalid character (byte 0); use a JSON object of parameters"),
+    (b"[" * 100_000, 400, "invalid body: it nests too deeply; use a JSON object of parameters"),
     ({str(at): 1 for at in range(65)}, 400, "invalid body: use at most 64 parameters"),
 ])  # fmt: skip
 def test_a_bad_body(server: Server, body: object, status: int, text: str) -> None:
