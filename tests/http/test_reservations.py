@@ -217,3 +217,79 @@ def test_a_killed_worker_loses_none(start_server: Callable[..., Server]) -> None
         assert free(server.fresh())[1] == 44.0
     made = post(server.fresh(), {"ram_gb": 1})
     assert made["id"] not in ids
+
+
+GETS = (
+    "/api/v1/models/top", "/api/v1/models", "/api/v1/models/Qwen/Qwen3-8B", "/api/v1/compare", SYSTEM,
+)  # fmt: skip
+WANTS: dict[str, dict[str, str]] = {
+    "/api/v1/models": {"limit": "2"}, "/api/v1/compare": {"models": "Qwen/Qwen3-8B,microsoft/phi-4"},
+}  # fmt: skip
+
+
+def answers(server: Server) -> tuple[dict[str, str], dict[str, Any]]:
+    """The ETag of every GET, and what each kind of answer says of the memory that is free."""
+    etags, free = {}, {}
+    for path in GETS:
+        query = "&".join(f"{key}={value}" for key, value in WANTS.get(path, {}).items())
+        answer = server.get(f"{path}?{query}")
+        assert answer.status == 200
+        etags[path] = answer.headers["etag"]
+        free[path] = answer.json()["system"]["gpu_available_gb"]
+    asked: dict[str, Any] = {
+        "/api/v1/fit": {"models": ["Qwen/Qwen3-8B"], "fields": ["memory_available_gb"]},
+        "/api/v1/place": {"demands": [{"model": "Qwen/Qwen3-8B"}]},
+        "/api/v1/plan": {"model": "Qwen/Qwen3-235B-A22B"},
+    }
+    found = {path: post(server, body, path, 200) for path, body in asked.items()}
+    free["fit"] = found["/api/v1/fit"]["rows"][0]["memory_available_gb"]
+    free["place"] = sum(found["/api/v1/place"]["machines"][0]["gpus"][0]["free_vram_gb"])
+    free["plan"] = found["/api/v1/plan"]["upgrade_deltas"]
+    return etags, free
+
+
+def test_every_answer_is_without_what_is_held(empty: Server) -> None:
+    etags, before = answers(empty)
+    made = post(empty, {"vram_gb": [10, 10], "ram_gb": 30})
+    held, less = answers(empty)
+    for path in GETS:
+        assert held[path] != etags[path], path
+        assert before[path] - less[path] == pytest.approx(20, abs=0.02), path
+    assert before["fit"] - less["fit"] == pytest.approx(10, abs=0.02)
+    assert less["place"] < before["place"] - 10 and less["plan"] != before["plan"]
+    release(empty, made["id"])
+    assert answers(empty) == (etags, before)
+
+
+def test_what_place_gives_can_be_reserved(empty: Server) -> None:
+    """As a scheduler does it: place on this machine, hold what each assignment takes, place again."""
+    demand = {"model": "Qwen/Qwen3-14B", "quant": "Q8_0"}
+    held = []
+    for _ in range(10):
+        found = post(empty, {"demands": [demand]}, "/api/v1/place", 200)
+        if not found["assignments"]:
+            break
+        one = found["assignments"][0]
+        body = {"vram_gb": one["per_device_gb"], "ram_gb": one["ram_gb"], "label": one["model"]}
+        held.append(post(empty, body))
+        left = found["machines"][0]["gpus"][0]["free_vram_gb"]
+        assert empty.ok(PATH)["free_vram_gb"] == pytest.approx(left, abs=0.002)
+    assert 2 <= len(held) < 10 and "even with nothing else" in found["unplaced"][0]["why"]
+
+
+def test_nothing_can_be_renewed_or_released_twice_or_too_late(empty: Server) -> None:
+    made = post(empty, {"ram_gb": 1, "ttl_s": 1})
+    time.sleep(1.05)
+    path = f"{PATH}/{made['id']}"
+    assert "its time is over" in post(empty, {"ttl_s": 60}, f"{path}/renew", 404)["error"]
+    assert "no such reservation" in release(empty, made["id"], 404)["error"]
+    assert empty.ok(PATH)["reservations"] == []
+
+
+def test_a_reload_keeps_what_is_held(start_server: Callable[..., Server]) -> None:
+    server = start_server(*RIG, "--workers", "2")
+    made = post(server, {"vram_gb": 8})
+    server.process.send_signal(signal.SIGHUP)
+    for _ in range(20):
+        assert [one["id"] for one in server.ok(PATH)["reservations"]] == [made["id"]]
+        time.sleep(0.05)
