@@ -16,6 +16,7 @@ from llmfit.shapes_explain import Explanation
 from llmfit.shapes_fleet import FitAnswer
 from llmfit.shapes_place import Placement, Reservation, Reservations
 from llmfit.shapes_plan import Plan
+from llmfit.shapes_posted import Posted
 from llmfit.values import LONGEST_NAMES, LONGEST_TEXT, MOST, allowed
 
 Json = dict[str, Any]
@@ -23,6 +24,7 @@ JSON = "application/json"
 STRUCTS = (
     Envelope, SystemAnswer, HardwareAnswer, Health, Plan, FitAnswer, Placement, Reservation, Reservations, Change,
     Explanation,
+    Posted,
     Failure,
 )  # fmt: skip
 # path: (endpoint of the parameter table, or None; what answers; summary)
@@ -62,7 +64,8 @@ def document() -> Json:
     for struct in structs(*STRUCTS):
         described(schemas[struct.__name__], struct)
     # Raw on its way out; what it is, only a document says.
-    schemas["Envelope"]["properties"]["explanation"] |= {"$ref": "#/components/schemas/Explanation"}
+    for name, what in (("Envelope", "Explanation"), ("Plan", "Posted"), ("Placement", "Posted")):
+        schemas[name]["properties"]["explanation"] |= {"$ref": f"#/components/schemas/{what}"}
     part = "Some keys of a Row: what `fields` asks for."
     schemas["RowPart"] = {"type": "object", "description": part, "properties": schemas["Row"]["properties"]}
     rows = [{"$ref": f"#/components/schemas/{name}"} for name in ("Row", "RowPart")]
@@ -137,6 +140,7 @@ def events_operation() -> Json:
 
 def plan_operation() -> Json:
     properties = {param.name: {**schema(param), "description": param.help} for param in params.at("plan")}
+    properties["explain"] = {"type": "boolean", "default": False, "description": "Add all that is needed to ask again."}
     model = {"type": "string", "maxLength": LONGEST_TEXT, "description": "The id of a model, or a part of one."}
     body = {"type": "object", "required": ["model"], "properties": {"model": model, **properties}}
     example = {"model": "Qwen/Qwen3-32B", "context": 32768, "target_tps": 20, "gpu": "RTX 4090", "ram_gb": 64}

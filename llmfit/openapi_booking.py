@@ -100,6 +100,7 @@ def place(responses: Responses) -> Json:
             "default": "pack",
             "description": "Few machines or many.",
         },
+        "explain": {"type": "boolean", "default": False, "description": "Add all that is needed to ask again."},
     }
     example = {
         "demands": [

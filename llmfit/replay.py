@@ -6,18 +6,20 @@ its parameters go through the parameter table, its machine through bounds, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
 from llmfit import __version__, codes, params
 from llmfit.catalog import Catalog
-from llmfit.encode import answer
+from llmfit.encode import answer, encode
 from llmfit.errors import BadParam, LlmfitError
 from llmfit.machine import Machine
 from llmfit.query import Engine
 from llmfit.shapes_explain import Asked
+from llmfit.shapes_posted import PostedBody
 from llmfit.values import LONGEST_TEXT, MOST, text_of, value_of
 
 MOST_BYTES = 256 << 20
@@ -53,14 +55,38 @@ class Saved(msgspec.Struct):
     models: list[dict[str, Any]]
 
 
+class ExplainedPost(msgspec.Struct):
+    asked: PostedBody
+
+
+class SavedPost(msgspec.Struct):
+    """A plan or a placement that can be computed again."""
+
+    explanation: ExplainedPost
+
+
+S = TypeVar("S", Saved, SavedPost)
+
+
 def replay(catalog: Catalog, text: bytes) -> Replay:
     """Compute a saved answer again. BadParam where it is none."""
-    saved, whole = read(text)
-    asked = saved.explanation.asked
-    query, strangers = query_of(asked)
+    whole = read(text)
+    told = whole["explanation"].get("asked")
+    strangers: dict[str, Any] = {}
+    asked: Asked | PostedBody
+    make: Callable[[], dict[str, Any]]
+    if isinstance(told, dict) and "body" in told:
+        asked = posted = converted(whole, SavedPost).explanation.asked
+        make = partial(posted_again, catalog, posted)
+    else:
+        saved = converted(whole, Saved)
+        asked = listed = saved.explanation.asked
+        query, names = query_of(listed)
+        strangers = {name: listed.parameters[name] for name in names}
+        make = partial(listed_again, catalog, listed, query, saved.models, whole)
     check(asked)
     try:
-        again = closest(list(answers(catalog, asked, query, saved.models)), whole)
+        again = make()
     except LlmfitError as error:
         raise BadParam(f"this catalog cannot answer it: {error}") from None
     except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -69,7 +95,7 @@ def replay(catalog: Catalog, text: bytes) -> Replay:
     theirs = (asked.llmfit_version, asked.catalog_version, asked.catalog_digest)
     mine = (__version__, catalog.name.version, catalog.name.digest)
     first = [Part(key, was == now, was, now) for key, was, now in zip(kept, theirs, mine, strict=True)]
-    first += [Part(f"explanation.asked.parameters.{key[:60]}", False, asked.parameters[key]) for key in strangers]
+    first += [Part(f"explanation.asked.parameters.{key[:60]}", False, value) for key, value in strangers.items()]
     for key in kept:
         whole["explanation"]["asked"].pop(key, None)
         again["explanation"]["asked"].pop(key)
@@ -78,19 +104,30 @@ def replay(catalog: Catalog, text: bytes) -> Replay:
     for key in strangers:
         whole["explanation"]["asked"]["parameters"].pop(key)
     found = [*first, *parts(whole, again)]
-    return Replay(all(part.same for part in found), len(again["models"]), tuple(found))
+    return Replay(all(part.same for part in found), many(again), tuple(found))
 
 
-def read(text: bytes) -> tuple[Saved, dict[str, Any]]:
-    """The answer as what is needed of it, and as a whole."""
+def many(answer: dict[str, Any]) -> int:
+    """How many models an answer is about."""
+    found = answer.get("models", answer.get("assignments"))
+    return 1 if found is None else len(found)
+
+
+def read(text: bytes) -> dict[str, Any]:
+    """The answer as a whole."""
     try:
         whole = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadParam("this is not JSON") from None
     if not isinstance(whole, dict) or not isinstance(whole.get("explanation"), dict):
         raise BadParam("it has no explanation; save an answer that was asked for with explain=true")
+    return whole
+
+
+def converted(whole: dict[str, Any], kind: type[S]) -> S:
+    """What is needed of it."""
     try:
-        return msgspec.convert(whole, Saved), whole
+        return msgspec.convert(whole, kind)
     except msgspec.ValidationError as error:
         raise BadParam(f"it is no answer of llmfit: {str(error)[:200]}") from None
 
@@ -115,7 +152,7 @@ def query_of(asked: Asked) -> tuple[Any, list[str]]:
     return query, [name for name in asked.parameters if name not in known]
 
 
-def check(asked: Asked) -> None:
+def check(asked: Asked | PostedBody) -> None:
     """BadParam for a machine or a context that cannot be."""
     if asked.server_max_context is not None and not 0 < asked.server_max_context <= MOST:
         raise BadParam("invalid explanation.asked.server_max_context value: use a positive integer")
@@ -138,6 +175,25 @@ def bounds(machine: Machine) -> Iterator[tuple[str, float | None, float, float]]
             yield f"devices.{name}", getattr(device, name), 0, MOST_MEMORY
         for name in ("bandwidth_gbps", "fp32_tflops", "fp16_tflops"):
             yield f"devices.{name}", getattr(device, name), 1e-6, MOST_RATE
+
+
+def posted_again(catalog: Catalog, asked: PostedBody) -> dict[str, Any]:
+    """The plan or placement again."""
+    from llmfit.posted import answered
+
+    if asked.endpoint not in ("plan", "place"):
+        raise BadParam("invalid explanation.asked.endpoint value: use plan|place")
+    engine = Engine(catalog, asked.machine, asked.server_max_context)
+    found = answered(engine, asked.endpoint, asked.body | {"explain": True})
+    again: dict[str, Any] = msgspec.json.decode(encode(found))
+    return again
+
+
+def listed_again(
+    catalog: Catalog, asked: Asked, query: Any, rows: list[dict[str, Any]], whole: dict[str, Any]
+) -> dict[str, Any]:
+    """The list again."""
+    return closest(list(answers(catalog, asked, query, rows)), whole)
 
 
 def answers(catalog: Catalog, asked: Asked, query: Any, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -167,8 +223,10 @@ def parts(was: dict[str, Any], now: dict[str, Any]) -> Iterator[Part]:
     for key in dict.fromkeys((*was, *now)):
         if key in HERE:
             continue
-        if key == "warnings" and isinstance(was.get(key), list):  # of names that no parameter has
-            was[key] = [text for text in was[key] if not str(text).endswith(": ignored")]
+        if key == "warnings":  # not those of names that no parameter has
+            for one in (was, now):
+                if isinstance(one.get(key), list):
+                    one[key] = [text for text in one[key] if not str(text).endswith(": ignored")]
         found = list(differences(key, was.get(key), now.get(key)))
         yield from found or [Part(key, True)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from llmfit.shapes import CatalogName, Struct
 
 
@@ -153,6 +155,7 @@ class Placement(Struct, frozen=True, kw_only=True):
     unplaced: What has no room, and why.
     catalog: The catalog that was asked.
     warnings: What was not known of a machine.
+    explanation: With `explain`: all that is needed to ask again (shapes_posted.Posted).
     """
 
     policy: str
@@ -167,3 +170,4 @@ class Placement(Struct, frozen=True, kw_only=True):
     unplaced: tuple[Unplaced, ...]
     catalog: CatalogName
     warnings: tuple[str, ...] = ()
+    explanation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from llmfit.shapes import CatalogName, MemoryBreakdown, Struct
 
 
@@ -127,6 +129,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     catalog: Which facts the answer is made from.
     generation: As in lists.
     warnings: What was ignored.
+    explanation: With `explain`: all that is needed to ask again (shapes_posted.Posted).
     """
 
     model_name: str
@@ -147,5 +150,4 @@ class Plan(Struct, frozen=True, kw_only=True):
     catalog: CatalogName
     generation: str
     warnings: tuple[str, ...] = ()
-
-
+    explanation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET

@@ -22,12 +22,12 @@ KERNEL_LAYERS = (
 )  # fmt: skip
 PYTHON_LAYERS = (
     "__init__ codes errors shapes sheet machine installed plain", "shapes_plan shapes_place shapes_fleet values",
-    "tables records shapes_explain", "checks evidence corrections", "pack_rows", "pack",
+    "tables records shapes_explain shapes_posted", "checks evidence corrections", "pack_rows", "pack",
     "_catalog _core _estimator _explain _cases _packing _rules _rules_ranking _stream", "intact own",
     "overlay updates", "layers", "catalog",
     "catalog_check hardware", "host params", "estimator trial explain empties", "files", "query filling",
-    "planning packing demands encode fleet hub", "placing", "openapi_booking openapi_fleet replay", "openapi options",
-    "apidocs api", "server", "cli",
+    "planning packing demands encode fleet hub", "placing", "posted", "openapi_booking openapi_fleet replay",
+    "openapi options", "apidocs api", "server", "cli",
 )  # fmt: skip
 HEAVY = (
     "sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "llmfit._stream", "dataclasses",

@@ -145,3 +145,44 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path, "/dev/zero"):
         status, said, wrong = run(path)
         assert (status, said) == (2, "") and wrong.startswith("llmfit: cannot replay ") and wrong.count("\n") == 1
+
+
+BODIES: list[tuple[str, dict[str, Any]]] = [
+    ("plan", {"model": "Qwen/Qwen3-32B", "context": 32768, "target_tps": 20, "gpu": "RTX 4090", "nope": 1}),
+    ("plan", {"model": "Qwen/Qwen3-8B", "basis": "total"}),
+    ("place", {"demands": [{"name": "a", "model": "Qwen/Qwen3-8B", "replicas": 2, "spread": True}]}),
+    ("place", {
+        "demands": [{"model": "Qwen/Qwen3-8B", "context": 4096 + at} for at in range(9)] + [{"use_case": "coding"}],
+        "machines": [{"gpu": "2x RTX 3090", "ram_gb": 64, "free_vram_gb": [24, 10]}, "aws-g5.xlarge", {}],
+        "policy": "spread",
+    }),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("endpoint", "body"), BODIES, ids=lambda value: str(value)[:30])
+def test_plans_and_placements(endpoint: str, body: dict[str, Any], tmp_path: Path) -> None:
+    from llmfit.encode import encode
+    from llmfit.posted import answered
+
+    engine = Engine(catalog.default(), RIG, 16384)
+    plain = json.loads(encode(answered(engine, endpoint, body)))
+    found = json.loads(encode(answered(engine, endpoint, body | {"explain": True})))
+    told = found.pop("explanation")["asked"]
+    assert found == plain and told["body"] == body and told["catalog_digest"] == catalog.default().name.digest
+    found["explanation"] = {"asked": told}
+    again = replay(catalog.default(), json.dumps(found).encode())
+    assert again.same, [part for part in again.parts if not part.same]
+    told["machine"]["ram_bandwidth_gbps"] = 20.0
+    told["catalog_version"] = "2020"
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps(found))
+    status, said, wrong = run(path)
+    assert (status, wrong) == (1, "") and said.startswith('catalog_version: was "2020", is "')
+    assert "explanation.asked.generation: was " in said
+    told["body"]["demands" if endpoint == "place" else "model"] = 5
+    path.write_text(json.dumps(found))
+    status, said, wrong = run(path)
+    assert status == 2 and wrong.count("\n") == 1 and "this catalog cannot answer it: invalid " in wrong
+    told["endpoint"] = "fit"
+    path.write_text(json.dumps(found))
+    assert "use plan|place" in run(path)[2]

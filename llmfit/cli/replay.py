@@ -25,8 +25,8 @@ def command(form: str, file: str) -> None:
 
     Exit status 0: it is; 1: what differs is printed; 2: FILE is no such answer.
 
-    FILE is the JSON of any list with explain=true: of the HTTP API, or of `llmfit fit --explain --json`. Another
-    version or catalog is said first.
+    FILE is the JSON of any list with explain=true: of the HTTP API, or of `llmfit fit --explain --json`; or of a POST
+    whose body has "explain": true. Another version or catalog is said first.
     """
     from llmfit import catalog
     from llmfit.encode import encode

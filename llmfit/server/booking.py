@@ -10,14 +10,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from llmfit import params
-from llmfit.encode import encode, gib_down
+from llmfit.encode import gib_down
 from llmfit.errors import BadParam, Conflict, NotFound
 from llmfit.host import used_devices
 from llmfit.machine import GIB, Machine, taken
 from llmfit.query import Engine, generation
 from llmfit.server.events import change_of
 from llmfit.server.ledger import Held, Ledger, new_id
-from llmfit.server.posts import decoded
 from llmfit.shapes_place import Reservation, Reservations
 from llmfit.trial import Trial
 from llmfit.values import LONGEST_TEXT, model_of
@@ -118,15 +117,6 @@ class Books:
         vram = tuple(math.ceil(on.get(id(device), 0.0) * 1000 * MILLI) for device in machine.devices)
         ram = math.ceil(max(row.total_memory_gb - sum(row.per_device_gb), 0.0) * 1000 * MILLI)
         return ram, vram, {"model": row.name, "quantization": row.best_quant, "run_mode": row.run_mode}
-
-
-def placed(engine: Engine, text: bytes) -> bytes:
-    """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body."""
-    from llmfit.placing import place
-
-    body = decoded(text, "demands, machines, policy")
-    nothing_else(body, ("demands", "machines", "policy"))
-    return encode(place(engine, body.get("demands", []), body.get("machines", [{}]), body.get("policy", "pack")))
 
 
 def less(machine: Machine, held: list[Held]) -> Machine:

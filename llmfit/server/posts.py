@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sanic import Request
 
-from llmfit import params
 from llmfit.encode import encode
 from llmfit.errors import BadParam, WrongType
-from llmfit.planning import plan
 from llmfit.query import Engine
-from llmfit.values import model_of
 
 MOST_FIELDS = 64
 _decode = msgspec.json.Decoder().decode
@@ -54,6 +50,13 @@ def object_of(request: Request) -> dict[str, Any]:
 
 def planned(engine: Engine, body: dict[str, Any]) -> bytes:
     """The answer of POST /api/v1/plan. LlmfitError for what is wrong in the body."""
-    model = model_of(body.pop("model", None))
-    parsed = params.parse(params.pairs_of(body), "plan", model)
-    return encode(replace(plan(engine, parsed.query), warnings=parsed.warnings))
+    from llmfit.posted import answered
+
+    return encode(answered(engine, "plan", body))
+
+
+def placed(engine: Engine, text: bytes) -> bytes:
+    """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body."""
+    from llmfit.posted import answered
+
+    return encode(answered(engine, "place", decoded(text, "demands, machines, policy")))

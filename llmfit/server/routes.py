@@ -14,7 +14,7 @@ from llmfit import catalog
 from llmfit.encode import encode, node
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
-from llmfit.server.booking import Books, placed
+from llmfit.server.booking import Books
 from llmfit.server.compress import encoders
 from llmfit.server.counts import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAGE_BYTES, PAGES, Counts
 from llmfit.server.documents import DOCUMENTS, document_of
@@ -24,7 +24,7 @@ from llmfit.server.fleet import Fleet
 from llmfit.server.hosts import HostCheck
 from llmfit.server.negotiate import JSON, Form, form_of
 from llmfit.server.pages import Finished, Key, Pages, Rows, bare_headers, etag_of, finished, packed, tagged
-from llmfit.server.posts import must_be_json, object_of, planned
+from llmfit.server.posts import must_be_json, object_of, placed, planned
 from llmfit.server.ready import CHUNKED, Ready
 from llmfit.server.signals import without_stop_signals
 from llmfit.shapes import Health

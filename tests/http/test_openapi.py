@@ -50,7 +50,7 @@ def test_every_parameter_is_there(served: dict[str, Any]) -> None:
         names = [each["name"] for each in served["paths"][path]["get"].get("parameters", ()) if each["in"] == "query"]
         assert names == ([param.name for param in params.at(endpoint)] if endpoint else [])
     body = served["paths"]["/api/v1/plan"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert list(body["properties"]) == ["model", *(param.name for param in params.at("plan"))]
+    assert list(body["properties"]) == ["model", *(param.name for param in params.at("plan")), "explain"]
 
 
 def test_every_field_is_explained() -> None:
