@@ -42,12 +42,13 @@ def operation(responses: Responses, schema: Callable[[Param], Json]) -> Json:
         "contexts": some, "concurrency": some, "fields": keys,
     }  # fmt: skip
     common = (p for p in listed if p.stage in ("basis", "analyse", "score") and p.name not in ("max_context", *own))
+    explain = {"type": "boolean", "default": False, "description": "Add all that is needed to ask again; always JSON."}
     shapes = {key: {**shape, "description": text[key]} for key, shape in own.items()}
     example = {
         "machines": [{"gpu": "RTX 4090", "ram_gb": 64}, {"name": "aws-g5.xlarge"}],
         "models": ["Qwen/Qwen3-8B", "Qwen/Qwen3-32B"], "contexts": [8192, 32768], "concurrency": [1, 4],
     }  # fmt: skip
-    body = {"type": "object", "properties": {**shapes, **described(common)}}
+    body = {"type": "object", "properties": {**shapes, **described(common), "explain": explain}}
     return {
         "summary": "Many machines, many models: one row for each combination",
         "operationId": "fit",

@@ -1,40 +1,74 @@
-"""POST /api/v1/plan and /place: from a body to an answer, which can be computed again where `explain` is asked for."""
+"""POST /api/v1/plan, /place and /fit: from a body to an answer; with `explain` to one that can be computed again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from llmfit import __version__, params
-from llmfit.encode import encode
-from llmfit.errors import BadParam
+from llmfit.encode import encode, node
+from llmfit.errors import BadParam, TooMuch
+from llmfit.fleet import Question, check_size, machines_of, pieces, question
+from llmfit.machine import Machine
 from llmfit.placing import place
 from llmfit.planning import plan
 from llmfit.query import Engine, generation
+from llmfit.shapes_fleet import FitAnswer, FitMachine
 from llmfit.shapes_place import Placement
 from llmfit.shapes_plan import Plan
 from llmfit.shapes_posted import Posted, PostedBody
 from llmfit.values import model_of, text_of, value_of
 
 PLACE = ("demands", "machines", "policy")
+MOST_EXPLAINED = 10_000  # rows of an answer that can be computed again
 
 
 def answered(engine: Engine, endpoint: str, body: Mapping[str, Any]) -> Plan | Placement:
     """The answer to a body without null. LlmfitError for what is wrong in it."""
     left = {key: value for key, value in body.items() if key != "explain"}
-    explain = value_of(params.BY_NAME["explain"], text_of(body.get("explain", False)))
     found = (placed if endpoint == "place" else planned)(engine, left)
-    if not explain:
-        return found
+    return replace(found, explanation=msgspec.Raw(told(engine, endpoint, left))) if explain_of(body) else found
+
+
+def explain_of(body: Mapping[str, Any]) -> bool:
+    return bool(value_of(params.BY_NAME["explain"], text_of(body.get("explain", False))))
+
+
+def told(engine: Engine, endpoint: str, body: dict[str, Any]) -> bytes:
+    """All that is needed to ask again."""
     name = engine.catalog.name
     asked = PostedBody(
-        __version__, name.version, name.digest, generation(engine.machine, engine.catalog), endpoint, left,
+        __version__, name.version, name.digest, generation(engine.machine, engine.catalog), endpoint, body,
         engine.max_context, engine.machine,
     )  # fmt: skip
-    return replace(found, explanation=msgspec.Raw(encode(Posted(asked))))
+    return encode(Posted(asked))
+
+
+def fitted(engine: Engine, body: Mapping[str, Any]) -> bytes:
+    """The JSON of POST /api/v1/fit with all that is needed to ask again. LlmfitError for what is wrong in the body."""
+    left = {key: value for key, value in body.items() if key != "explain"}
+    asked = question(engine, {key: value for key, value in left.items() if key != "machines"})
+    machines = machines_of(engine, asked.query, left.get("machines", [{}]))
+    most = check_size(asked, len(machines), engine.catalog.size)
+    if most > MOST_EXPLAINED:
+        raise TooMuch(f"too many rows to explain: up to {most}, at most {MOST_EXPLAINED}; name models, or give a limit")
+    end = b'],"explanation":' + told(engine, "fit", left) + b"}"
+    return b"".join(document(encode(about(engine, asked, machines)), pieces(engine, asked, machines, "json"), end))
+
+
+def about(engine: Engine, asked: Question, machines: tuple[Machine, ...]) -> FitAnswer:
+    """The answer of POST /api/v1/fit without its rows."""
+    return FitAnswer(
+        node=node(),
+        catalog=engine.catalog.name,
+        machines=described(engine, machines),
+        contexts=asked.contexts,
+        concurrency=asked.concurrency,
+        fields=asked.fields,
+    )
 
 
 def placed(engine: Engine, body: dict[str, Any]) -> Placement:
@@ -48,3 +82,25 @@ def planned(engine: Engine, body: dict[str, Any]) -> Plan:
     model = model_of(body.get("model"))
     parsed = params.parse(params.pairs_of({key: body[key] for key in body if key != "model"}), "plan", model)
     return replace(plan(engine, parsed.query), warnings=parsed.warnings)
+
+
+def described(engine: Engine, machines: tuple[Machine, ...]) -> tuple[FitMachine, ...]:
+    """The machines of an answer; equal ones are looked at once."""
+    known = {id(each): FitMachine(generation(each, engine.catalog), each.warnings) for each in unique(machines)}
+    return tuple(known[id(each)] for each in machines)
+
+
+def unique(machines: tuple[Machine, ...]) -> Iterator[Machine]:
+    return iter({id(each): each for each in machines}.values())
+
+
+def document(empty: bytes, rows: Iterator[bytes], end: bytes = b"]}") -> Iterator[bytes]:
+    """The JSON of an answer: `empty` is that without rows, each of which has a comma before it."""
+    yield empty[:-2]
+    for piece in rows:
+        if piece:
+            yield piece[1:]
+            break
+        yield piece
+    yield from rows
+    yield end

@@ -60,7 +60,7 @@ class ExplainedPost(msgspec.Struct):
 
 
 class SavedPost(msgspec.Struct):
-    """A plan or a placement that can be computed again."""
+    """An answer to a body that can be computed again."""
 
     explanation: ExplainedPost
 
@@ -109,7 +109,7 @@ def replay(catalog: Catalog, text: bytes) -> Replay:
 
 def many(answer: dict[str, Any]) -> int:
     """How many models an answer is about."""
-    found = answer.get("models", answer.get("assignments"))
+    found = answer.get("models", answer.get("assignments", answer.get("rows")))
     return 1 if found is None else len(found)
 
 
@@ -178,14 +178,14 @@ def bounds(machine: Machine) -> Iterator[tuple[str, float | None, float, float]]
 
 
 def posted_again(catalog: Catalog, asked: PostedBody) -> dict[str, Any]:
-    """The plan or placement again."""
-    from llmfit.posted import answered
+    """The answer to a body again."""
+    from llmfit.posted import answered, fitted
 
-    if asked.endpoint not in ("plan", "place"):
-        raise BadParam("invalid explanation.asked.endpoint value: use plan|place")
-    engine = Engine(catalog, asked.machine, asked.server_max_context)
-    found = answered(engine, asked.endpoint, asked.body | {"explain": True})
-    again: dict[str, Any] = msgspec.json.decode(encode(found))
+    if asked.endpoint not in ("plan", "place", "fit"):
+        raise BadParam("invalid explanation.asked.endpoint value: use plan|place|fit")
+    engine, body = Engine(catalog, asked.machine, asked.server_max_context), asked.body | {"explain": True}
+    text = fitted(engine, body) if asked.endpoint == "fit" else encode(answered(engine, asked.endpoint, body))
+    again: dict[str, Any] = msgspec.json.decode(text)
     return again
 
 

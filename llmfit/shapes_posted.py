@@ -1,4 +1,4 @@
-"""What `explain` adds to a plan or a placement: all that is needed to ask again."""
+"""What `explain` adds to a plan, a placement or a fit of many: all that is needed to ask again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PostedBody(Struct, frozen=True):
     catalog_version: Of the facts.
     catalog_digest: A hash of the facts.
     generation: Of answers about the machine without what-ifs.
-    endpoint: plan or place.
+    endpoint: plan, place or fit.
     body: What was asked; what is absent has its default.
     server_max_context: The server's --max-context.
     machine: Before the what-ifs of the body, without what was reserved.
@@ -32,7 +32,7 @@ class PostedBody(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True):
-    """What `explain` adds to a plan or a placement.
+    """What `explain` adds to the answer to a body.
 
     asked: All that is needed to ask again.
     """

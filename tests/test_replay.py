@@ -151,6 +151,8 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("plan", {"model": "Qwen/Qwen3-32B", "context": 32768, "target_tps": 20, "gpu": "RTX 4090", "nope": 1}),
     ("plan", {"model": "Qwen/Qwen3-8B", "basis": "total"}),
     ("place", {"demands": [{"name": "a", "model": "Qwen/Qwen3-8B", "replicas": 2, "spread": True}]}),
+    ("fit", {"models": ["Qwen/Qwen3-8B", "microsoft/phi-4"], "machines": [{"gpu": "RTX 4090"}, {}]}),
+    ("fit", {"models": {"limit": 3, "use_case": "coding"}, "fields": ["name", "score"]}),
     ("place", {
         "demands": [{"model": "Qwen/Qwen3-8B", "context": 4096 + at} for at in range(9)] + [{"use_case": "coding"}],
         "machines": [{"gpu": "2x RTX 3090", "ram_gb": 64, "free_vram_gb": [24, 10]}, "aws-g5.xlarge", {}],
@@ -162,11 +164,16 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("endpoint", "body"), BODIES, ids=lambda value: str(value)[:30])
 def test_plans_and_placements(endpoint: str, body: dict[str, Any], tmp_path: Path) -> None:
     from llmfit.encode import encode
-    from llmfit.posted import answered
+    from llmfit.posted import answered, fitted
 
     engine = Engine(catalog.default(), RIG, 16384)
-    plain = json.loads(encode(answered(engine, endpoint, body)))
-    found = json.loads(encode(answered(engine, endpoint, body | {"explain": True})))
+    if endpoint == "fit":
+        found = json.loads(fitted(engine, body | {"explain": True}))
+        plain = {key: value for key, value in found.items() if key != "explanation"}
+        assert len(found["rows"]) == (4 if "machines" in body else 3)
+    else:
+        plain = json.loads(encode(answered(engine, endpoint, body)))
+        found = json.loads(encode(answered(engine, endpoint, body | {"explain": True})))
     told = found.pop("explanation")["asked"]
     assert found == plain and told["body"] == body and told["catalog_digest"] == catalog.default().name.digest
     found["explanation"] = {"asked": told}
@@ -179,10 +186,10 @@ def test_plans_and_placements(endpoint: str, body: dict[str, Any], tmp_path: Pat
     status, said, wrong = run(path)
     assert (status, wrong) == (1, "") and said.startswith('catalog_version: was "2020", is "')
     assert "explanation.asked.generation: was " in said
-    told["body"]["demands" if endpoint == "place" else "model"] = 5
+    told["body"][{"place": "demands", "plan": "model", "fit": "models"}[endpoint]] = 5
     path.write_text(json.dumps(found))
     status, said, wrong = run(path)
     assert status == 2 and wrong.count("\n") == 1 and "this catalog cannot answer it: invalid " in wrong
-    told["endpoint"] = "fit"
+    told["endpoint"] = "other"
     path.write_text(json.dumps(found))
-    assert "use plan|place" in run(path)[2]
+    assert "use plan|place|fit" in run(path)[2]

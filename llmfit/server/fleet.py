@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from sanic import HTTPResponse, Request
 
-from llmfit.encode import PIECE, encode, node
+from llmfit.encode import PIECE, encode
 from llmfit.fleet import check_size, gathered, machines_of, pieces, question
-from llmfit.machine import Machine
-from llmfit.query import Engine, generation
+from llmfit.posted import about, document, explain_of, fitted
+from llmfit.query import Engine
 from llmfit.server.compress import compressed
 from llmfit.server.negotiate import Form, form, form_of
 from llmfit.server.pages import Finished, Rows, bare_headers
 from llmfit.server.posts import decoded, must_be_json
 from llmfit.server.ready import Ready
 from llmfit.server.signals import without_stop_signals
-from llmfit.shapes_fleet import FitAnswer, FitMachine
 
 if TYPE_CHECKING:
     from llmfit.server.routes import Routes
@@ -57,6 +56,8 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
     the body.
     """
     body = decoded(text, "machines, models, contexts, concurrency, fields, and parameters")
+    if explain_of(body):
+        return whole(fitted(engine, body), form("json", wanted.encoding))
     facts = body.pop("machines", [{}])
     asked = question(engine, body)
     machines = machines_of(engine, asked.query, facts)
@@ -65,46 +66,18 @@ def answered(engine: Engine, text: bytes, wanted: Form, named: bool) -> Rows | F
         wanted = form("ndjson", wanted.encoding)
     rows = gathered(pieces(engine, asked, machines, wanted.name))
     if wanted.name == "json":
-        about = FitAnswer(
-            node=node(),
-            catalog=engine.catalog.name,
-            machines=described(engine, machines),
-            contexts=asked.contexts,
-            concurrency=asked.concurrency,
-            fields=asked.fields,
-        )
-        rows = document(encode(about), rows)
+        rows = document(encode(about(engine, asked, machines)), rows)
     elif wanted.name == "csv":
         rows = sheet(",".join(asked.fields).encode(), rows)
-    headers = bare_headers(None, wanted)
     if most > PIECE or most > AT_ONCE * asked.rows(engine.catalog.size):
-        return Rows(headers, rows)
-    whole = b"".join(rows)
+        return Rows(bare_headers(None, wanted), rows)
+    return whole(b"".join(rows), wanted)
+
+
+def whole(body: bytes, wanted: Form) -> Finished:
     if wanted.encoding is not None:
-        whole = compressed(whole, wanted.encoding)
-    return Finished(whole, "", ((b"content-length", b"%d" % len(whole)), *headers))
-
-
-def described(engine: Engine, machines: tuple[Machine, ...]) -> tuple[FitMachine, ...]:
-    """The machines of an answer; equal ones are looked at once."""
-    known = {id(each): FitMachine(generation(each, engine.catalog), each.warnings) for each in unique(machines)}
-    return tuple(known[id(each)] for each in machines)
-
-
-def unique(machines: tuple[Machine, ...]) -> Iterator[Machine]:
-    return iter({id(each): each for each in machines}.values())
-
-
-def document(empty: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-    """The JSON of an answer: `empty` is that without rows, each of which has a comma before it."""
-    yield empty[:-2]
-    for piece in rows:
-        if piece:
-            yield piece[1:]
-            break
-        yield piece
-    yield from rows
-    yield empty[-2:]
+        body = compressed(body, wanted.encoding)
+    return Finished(body, "", ((b"content-length", b"%d" % len(body)), *bare_headers(None, wanted)))
 
 
 def sheet(header: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:

@@ -113,3 +113,19 @@ def test_the_header_comes_before_the_first_row(server: Server) -> None:
         connection.close()
     assert min(times) < 0.25, times  # reading three hundred machines is in it
     assert post(server, FIT, {"models": {"min_tps": 1e6}}).json()["rows"] == []
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    (FIT, {"models": [QWEN], "machines": [{"gpu": "RTX 4090"}]}), (PLACE, demand()), (PLAN, {"model": QWEN}),
+], ids=str)  # fmt: skip
+def test_an_answer_can_say_how_to_compute_it_again(server: Server, path: str, body: dict[str, Any]) -> None:
+    from llmfit import catalog
+    from llmfit.replay import replay
+
+    answer = post(server, path, body | {"explain": True})
+    found = answer.json()
+    asked = found.pop("explanation")["asked"]
+    assert asked["body"] == body and f"/api/v1/{asked['endpoint']}" == path
+    assert found == post(server, path, body).json()
+    assert replay(catalog.default(), answer.body).same
+    assert "invalid explain value: use true|false" in post(server, path, body | {"explain": 7}).json()["error"]

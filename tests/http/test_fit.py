@@ -142,7 +142,7 @@ def test_fields(server: Server) -> None:
     ({"models": {"limit": 1}, "limit": 1}, 400, "invalid limit value: given more than once"),
     ({"models": {"gpu": "RTX 4090"}}, 400, "invalid gpu value: it belongs to one of the machines"),
     ({"max_context": 1}, 400, "invalid max_context value: use contexts"),
-    ({"explain": True}, 400, "invalid explain value"), ({"quant": "Q99"}, 400, "invalid quant value"),
+    ({"explain": True}, 413, "too many rows to explain"), ({"quant": "Q99"}, 400, "invalid quant value"),
     ({"contexts": [0]}, 400, "invalid contexts value: use a positive integer"),
     ({"contexts": 8192}, 400, "invalid contexts value"), ({"contexts": []}, 400, "invalid contexts value"),
     ({"contexts": [{}]}, 400, "invalid contexts value"), ({"concurrency": [True]}, 400, "invalid concurrency value"),
