@@ -159,6 +159,8 @@ def places_of(engine: Engine, asked: Sequence[Any]) -> tuple[list[Place], list[K
     names: set[str] = set()
     for at, one in enumerate(asked):
         name, machine = told("machines", at, lambda one=one, at=at: machine_of(engine, one, at, known))  # type: ignore[misc]
+        if name in names and isinstance(one, str):
+            name = f"{name} ({at + 1})"
         if name in names:
             raise BadParam(f"machines[{at}]: invalid name value: '{name[:40]}' is the name of another machine")
         names.add(name)
@@ -185,7 +187,7 @@ def machine_of(engine: Engine, asked: Any, at: int, known: dict[WhatIf, Machine]
     if not isinstance(asked, str | Mapping):
         raise BadParam(f"invalid value: use {MACHINE}")
     facts = {"profile": asked} if isinstance(asked, str) else dict(asked)
-    name = label(facts.pop("name", None)) or f"machine {at + 1}"
+    name = asked if isinstance(asked, str) else label(facts.pop("name", None)) or f"machine {at + 1}"
     vram, ram = facts.pop("free_vram_gb", None), facts.pop("free_ram_gb", None)
     whatif = whatif_of(params.parse([*params.pairs_of(facts), ("strict", "true")], "system").query)
     if whatif not in known:

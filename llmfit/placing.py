@@ -14,6 +14,7 @@ from llmfit.errors import BadParam
 from llmfit.filling import Item, Kind, Left, Plan, Site, Way, behind
 from llmfit.packing import pack
 from llmfit.query import Engine
+from llmfit.shapes import Row
 from llmfit.shapes_place import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
 from llmfit.trial import Trial, gib
 
@@ -224,7 +225,7 @@ class Advice:
             return "no machine can run it as asked, even with nothing else on it"
         machine = self.places[where[0]].machine
         row = Trial(self.engine.catalog, demand.rows[0], self.engine.settings_of(demand.query)).on(machine)
-        notes = "; ".join(row.notes[:2])
+        notes = "; ".join(falls_short(row, demand.query) or row.notes[:2])
         return f"no machine can run it as asked, even with nothing else on it; on {self.places[where[0]].name}: {notes}"
 
     def _changes(self, demand: Demand, where: list[int]) -> list[Remedy]:
@@ -274,6 +275,19 @@ class Advice:
         if least is None:
             return None
         return Remedy(parameter=pool, value=gib(least[0]), machine=self.places[least[1]].name)
+
+
+def falls_short(row: Row, query: Any) -> list[str]:
+    """What a row that runs does not reach of what is asked."""
+    found = []
+    if row.fit_level != "too_tight":
+        if query.min_tps and row.estimated_tps < query.min_tps:
+            found.append(f"{row.estimated_tps:g} tokens/s ({row.best_quant}), {query.min_tps:g} are asked for")
+        if query.max_mem_gb is not None and row.total_memory_gb > query.max_mem_gb:
+            found.append(f"takes {row.total_memory_gb:g} GiB, at most {query.max_mem_gb:g} are asked for")
+        if codes.FIT_LEVELS.index(row.fit_level) < codes.FIT_LEVELS.index(query.min_fit):
+            found.append(f"fits {row.fit_level} ({row.best_quant}), {query.min_fit} is asked for")
+    return found
 
 
 def most_of(enough: Callable[[int], bool], most: int) -> int:

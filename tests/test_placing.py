@@ -317,6 +317,21 @@ def test_bad_questions(engine: Engine, demands: Any, machines: Any, error: type[
     assert says in str(raised.value)
 
 
+def test_why_says_what_is_not_reached(engine: Engine) -> None:
+    machine = {"name": "m", "gpu": "RTX 3060", "ram_gb": 64, "free_ram_gb": 60}
+    for more, says in (
+        ({"min_tps": 50}, " tokens/s ("), ({"max_mem_gb": 1}, "at most 1 are asked for"),
+        ({"min_fit": "perfect"}, "perfect is asked for"),
+    ):  # fmt: skip
+        (unplaced,) = place(engine, [{"model": "Qwen/Qwen3-32B", **more}], [machine]).unplaced
+        assert says in unplaced.why and "on m: " in unplaced.why
+
+
+def test_machines_by_name_are_called_so(engine: Engine) -> None:
+    found = place(engine, [{"model": "Qwen/Qwen3-8B"}], ["aws-g5.xlarge", {"gpu": "L4"}, "aws-g5.xlarge"])
+    assert [one.name for one in found.machines] == ["aws-g5.xlarge", "machine 2", "aws-g5.xlarge (3)"]
+
+
 def test_from_python() -> None:
     rig = llmfit.describe(gpu="RTX 4090", ram_gb=64, cpu_cores=16, ram_bandwidth_gbps=80)
     found = llmfit.place([{"model": "Qwen/Qwen3-8B"}], [rig, rig])

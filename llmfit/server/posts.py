@@ -16,7 +16,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 def must_be_json(request: Request) -> None:
-    """WrongType where the body is not said to be JSON."""
+    """WrongType where the body is not said to be JSON; BadParam for parameters beside it, which nobody reads."""
+    if request.query_string:
+        raise BadParam("invalid URL: parameters of a POST request stand in its body, nothing behind '?'")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise WrongType("invalid Content-Type header: use application/json")

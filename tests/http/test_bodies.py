@@ -129,3 +129,9 @@ def test_an_answer_can_say_how_to_compute_it_again(server: Server, path: str, bo
     assert found == post(server, path, body).json()
     assert replay(catalog.default(), answer.body).same
     assert "invalid explain value: use true|false" in post(server, path, body | {"explain": 7}).json()["error"]
+
+
+@pytest.mark.parametrize("path", [FIT, PLACE, PLAN, BOOK])
+def test_parameters_beside_a_body_are_not_ignored(server: Server, path: str) -> None:
+    answer = post(server, path + "?explain=true", {"model": QWEN})
+    assert answer.status == 400 and "parameters of a POST request stand in its body" in answer.json()["error"]
