@@ -16,7 +16,7 @@ from llmfit.filling import Fleet, Item, Kind, Laid, Plan, Site, matched
 EXACT_ITEMS, EXACT_NODES = 8, 6_000
 FINE = 4_000  # items x machines up to which memory is not counted in coarse steps
 COARSE = 250  # thousandths of a GiB
-MOST_ESTIMATES = 7_000_000  # of the greedy plans and their moves: about a second
+MOST_ESTIMATES = 4_000_000  # of the greedy plans and their moves: half a second
 
 
 class TooManyNodes(Exception):

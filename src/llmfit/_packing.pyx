@@ -58,7 +58,8 @@ cdef void* some(Py_ssize_t n, size_t size) except NULL:
 
 
 cdef class Packer:
-    """`sites`: (kind, what is free as in Case.ways); `items`: (case, demand, weight, apart). `spent`: estimates."""
+    """`sites`: (kind, what is free as in Case.ways); `items`: (case, demand, weight, apart). `spent`: estimates, of which
+    `most` beyond those of every case on every class of machines."""
 
     cdef list cases, hosts
     cdef readonly int n_cases, n_sites, n_items, n_classes
@@ -815,6 +816,7 @@ cdef class Packer:
         cdef int k = 0, small
         with nogil:
             self.prepare()
+            limit = self.most = self.spent + limit
             most = self.weight_possible()
             while True:
                 small = self.spent < limit // STARTS_SHARE
