@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,13 +102,19 @@ def openapi(seconds: float) -> bool:
 def files(seconds: float, count: int | None) -> bool:
     from reliability import driver, test_broken_files
 
-    fine, folder = True, Path(tempfile.mkdtemp())
-    share = seconds / len(test_broken_files.TARGETS)
-    for name, (target, _) in test_broken_files.TARGETS.items():
+    memory = Path("/dev/shm")  # the files are written there where there is such a folder
+    fine, folder = True, Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    seed = int(os.environ.get("LLMFIT_SEED", "0"))
+    total, started = 0, time.monotonic()
+    for name, (target, _, share) in test_broken_files.TARGETS.items():
         begun = time.monotonic()
-        found = driver.run(target, name, 0, 1 << 30, folder, begun + share)
+        part = seconds / len(test_broken_files.TARGETS)
+        most, until = (count * share // 1000, None) if count else (1 << 30, begun + part)
+        found = driver.run(target, name, seed, most, folder, until)
+        total += found.inputs
         fine &= told(**{key: getattr(found, key) for key in found.__struct_fields__}, seconds=time.monotonic() - begun)
-    return fine
+    shutil.rmtree(folder, ignore_errors=True)
+    return told(inputs=total, seed=seed, seconds=time.monotonic() - started) and fine
 
 
 def differential(seconds: float) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llmfit import codes
-from llmfit.checks import POLICY_NAMES
+from llmfit.checks import NEEDED_ENGINE, POLICY_NAMES
 from llmfit.errors import CatalogError
 from llmfit.intact import check, check_format
 from llmfit.pack import FixedQuant, Packed
@@ -106,7 +106,10 @@ class Catalog:
         from llmfit import records
 
         rows = decoded(self._packed.engines, list[records.Engine])
-        return {(row.runtime, row.device): row for row in rows}
+        found = {(row.runtime, row.device): row for row in rows}
+        if NEEDED_ENGINE not in found:
+            raise CatalogError("the catalog is damaged: there are no figures for llama.cpp on a CPU")
+        return found
 
     @property
     def packed(self) -> Packed:

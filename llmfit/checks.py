@@ -19,6 +19,7 @@ POLICY_NAMES = (
     "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56",
     "logit_q4_0", "logit_q23",
 )  # fmt: skip
+NEEDED_ENGINE = ("llamacpp", "cpu")  # runtime and device that every machine has
 # Quantizations that the packer and the kernel ask for by name.
 NEEDED_QUANTS = ("BF16", "MXFP4")
 
@@ -81,11 +82,13 @@ def check_names(file: str, found: Iterable[str], wanted: Iterable[str], ordered:
 
 def check_small_tables(
     policy: Mapping[str, float], use_cases: Sequence[records.UseCase], quality: Sequence[records.Quality],
-    quants: Sequence[records.Quant],
+    quants: Sequence[records.Quant], engines: Sequence[records.Engine],
 ) -> None:
     """The tables whose rows the kernel finds by place or by name."""
     check_names("policy.csv", policy, POLICY_NAMES)
     check_names("use_cases.csv", (row.use_case for row in use_cases), codes.USE_CASES, ordered=True)
     check_names("quality.csv", (row.use_case for row in quality), codes.USE_CASES, ordered=True)
     names = [quant.name for quant in quants]
+    if NEEDED_ENGINE not in {(row.runtime, row.device) for row in engines}:
+        raise CatalogError("engines.csv:1: missing llamacpp on cpu: every machine has one")
     check_names("quants.csv", (name for name in names if name in NEEDED_QUANTS), NEEDED_QUANTS)

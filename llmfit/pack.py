@@ -371,7 +371,7 @@ def pack(source: Path) -> bytes:
     policy = {value.name: value.value for value in read_csv(source / "policy.csv", records.PolicyValue)}
     use_cases = read_csv(source / "use_cases.csv", records.UseCase)
     quality = read_csv(source / "quality.csv", records.Quality)
-    check_small_tables(policy, use_cases, quality, ladder)
+    check_small_tables(policy, use_cases, quality, ladder, read_csv(source / "engines.csv", records.Engine))
     quants = quants_of(ladder, formats, models)
     types = read_csv(source / "gguf_types.csv", records.GgufType)
     mixes = read_csv(source / "gguf_mixes.csv", records.MixRule)
@@ -436,7 +436,10 @@ def patterns(source: Path) -> msgspec.Raw:
 
 def digest_of(packed: Packed) -> str:
     """The name of what a catalog holds, as it reads once it is packed (where 16 is 16.0)."""
-    read = msgspec.msgpack.decode(msgspec.msgpack.encode(msgspec.structs.replace(packed, digest="")), type=Packed)
+    try:
+        read = msgspec.msgpack.decode(msgspec.msgpack.encode(msgspec.structs.replace(packed, digest="")), type=Packed)
+    except msgspec.ValidationError as error:  # what no column's own type refuses
+        raise CatalogError(f"what these tables hold cannot be packed: {error}") from None
     return hashlib.sha256(msgspec.msgpack.encode(read)).hexdigest()[:16]
 
 

@@ -10,6 +10,8 @@ from llmfit import codes
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e14)]
 Rate = Annotated[float, msgspec.Meta(ge=1e-6, le=1e14)]  # of what is divided by
+Logit = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]  # several of them are added up
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1e5)]
 Number = Annotated[float, msgspec.Meta(ge=-1e14, le=1e14)]  # bounds keep NaN and infinity out
 # No real model comes near these; beyond them sums in the kernel could overflow (llmfit/intact.py).
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 25)]
@@ -235,12 +237,12 @@ class LineEffect(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor (``vendor:qwen``) or the line (``line:qwen3``) adds to the ability, by use case."""
 
     name: str
-    general: float
-    coding: float
-    reasoning: float
-    chat: float
-    multimodal: float
-    embedding: float
+    general: Logit
+    coding: Logit
+    reasoning: Logit
+    chat: Logit
+    multimodal: Logit
+    embedding: Logit
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -252,18 +254,18 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
 
     model: RepoId
     line: str
-    general: float = 0.0
-    general_weight: float = 0.0
-    coding: float = 0.0
-    coding_weight: float = 0.0
-    reasoning: float = 0.0
-    reasoning_weight: float = 0.0
-    chat: float = 0.0
-    chat_weight: float = 0.0
-    multimodal: float = 0.0
-    multimodal_weight: float = 0.0
-    embedding: float = 0.0
-    embedding_weight: float = 0.0
+    general: Logit = 0.0
+    general_weight: Weight = 0.0
+    coding: Logit = 0.0
+    coding_weight: Weight = 0.0
+    reasoning: Logit = 0.0
+    reasoning_weight: Weight = 0.0
+    chat: Logit = 0.0
+    chat_weight: Weight = 0.0
+    multimodal: Logit = 0.0
+    multimodal_weight: Weight = 0.0
+    embedding: Logit = 0.0
+    embedding_weight: Weight = 0.0
 
     @property
     def thetas(self) -> tuple[float, ...]:

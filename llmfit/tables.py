@@ -153,6 +153,8 @@ def read_csv_lines(path: str | Path, struct: type[Record], unique: bool = False)
             _check_header(header, names, f"{path.name}:1")
             for cells in reader:
                 where = f"{path.name}:{reader.line_num}"
+                if not all(map(str.isprintable, cells)):
+                    raise CatalogError(f"{where}: a cell holds a control character or the end of a line")
                 record = _record(cells, header, lists, struct, where)
                 key = str(getattr(record, names[0]))
                 if unique and key in keys:

@@ -32,7 +32,8 @@ def read_memory(source: Source) -> Memory:
         known = facts.ram_total_bytes or 0
         warnings = () if known else ("the size of RAM could not be read",)
         available = known if facts.ram_available_bytes is None else facts.ram_available_bytes
-        return Memory(total_bytes=known, available_bytes=available, host_total_bytes=known, warnings=warnings)
+        room = max(0, min(available, known))
+        return Memory(total_bytes=known, available_bytes=room, host_total_bytes=known, warnings=warnings)
     # Kernels before 3.14 do not print MemAvailable.
     available = info.get("MemAvailable", info.get("MemFree", 0) + info.get("Cached", 0))
     limit, room = total, available

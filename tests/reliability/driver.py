@@ -17,7 +17,7 @@ import msgspec
 
 from llmfit.errors import LlmfitError
 
-BATCH = 2000
+BATCH, SOME = 10_000, 1000  # inputs of a process; where the time counts
 HANG_SECONDS, MOST_GROWTH_MB = 1.0, 200.0
 
 One = Callable[[random.Random], object]
@@ -46,7 +46,6 @@ def batch(target: Target, name: str, seed: int, count: int, folder: Path) -> Fig
     one, found = target(folder), Figures(name)
     start = peak_mb()
     for number in range(seed, seed + count):
-        os.environ["FUZZ_SEED"] = str(number)
         os.pwrite(3, struct.pack("<Q", number), 0)
         signal.setitimer(signal.ITIMER_REAL, 20 * HANG_SECONDS)
         begun, used = time.monotonic(), time.process_time()
@@ -76,7 +75,7 @@ def run(target: Target, name: str, seed: int, count: int, folder: Path, until: f
     """`count` inputs in batches, each in a process of its own; stops early at `until` (time.monotonic())."""
     total = Figures(name)
     while total.inputs < count and (until is None or time.monotonic() < until):
-        size = min(BATCH, count - total.inputs)
+        size = min(BATCH if until is None else SOME, count - total.inputs)
         found = forked(target, name, seed + total.inputs, size, folder)
         total.inputs += found.inputs
         total.accepted += found.accepted

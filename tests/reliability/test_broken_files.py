@@ -7,26 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from . import catalogs, models
+from . import catalogs, models, tokens
 from .driver import Target, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each batch runs in a process of its own")
-TARGETS: dict[str, tuple[Target, int]] = {
-    "packed_fields": (catalogs.packed_fields, 400),
-    "packed_bytes": (catalogs.packed_bytes, 400),
-    "checked": (catalogs.checked, 200),
-    "csv_tables": (catalogs.csv_tables, 40),
-    "gguf_headers": (models.gguf_headers, 100),
-    "configs": (models.configs, 100),
-    "safetensors_headers": (models.safetensors_headers, 80),
-    "profiles": (models.profiles, 300),
-    "recordings": (models.recordings, 150),
+# What is fed, how many inputs as a test, and how many of a thousand in a long run: more where one takes less time.
+TARGETS: dict[str, tuple[Target, int, int]] = {
+    "packed_fields": (catalogs.packed_fields, 400, 100),
+    "packed_bytes": (catalogs.packed_bytes, 400, 100),
+    "checked": (catalogs.checked, 200, 20),
+    "csv_tables": (catalogs.csv_tables, 40, 3),
+    "gguf_headers": (models.gguf_headers, 200, 200),
+    "configs": (models.configs, 200, 120),
+    "safetensors_headers": (models.safetensors_headers, 160, 110),
+    "profiles": (models.profiles, 300, 150),
+    "recordings": (models.recordings, 150, 12),
+    "token_files": (tokens.token_files, 300, 90),
+    "headers": (tokens.headers, 500, 70),
+    "flags": (tokens.flags, 500, 25),
 }
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_input_ends_hangs_or_swells_it(name: str, tmp_path: Path) -> None:
-    target, count = TARGETS[name]
+    target, count, _ = TARGETS[name]
     found = run(target, name, 0, count, tmp_path)
     assert not found.failures, "\n".join(found.failures)
     assert found.inputs == count and found.refused and found.accepted
