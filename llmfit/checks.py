@@ -45,6 +45,8 @@ def contradiction(model: records.Model) -> tuple[str, str] | None:
     """(the column, what is wrong with it) of the first fact that another one rules out."""
     if model.params_text > model.params_total * 1.001:
         return "params_text", "is larger than params_total"
+    if model.params_active and model.params_active * 1e6 < model.params_total:
+        return "params_active", "is less than a millionth of params_total"
     if model.n_experts and model.n_experts_active > model.n_experts:
         return "n_experts_active", "is larger than n_experts"
     if model.n_kv_heads > model.n_heads > 0:

@@ -2,7 +2,14 @@
 
 
 class LlmfitError(Exception):
-    """Base of all errors that reach a user as one line; never a bug in llmfit itself."""
+    """Base of all errors that reach a user as one line; never a bug in llmfit itself.
+
+    What a text quotes of a file or a request stays on that line, and does nothing to a terminal.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 class BadParam(LlmfitError):

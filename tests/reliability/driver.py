@@ -54,7 +54,7 @@ def batch(target: Target, name: str, seed: int, count: int, folder: Path) -> Fig
             found.accepted += 1
         except LlmfitError as error:
             found.refused += 1
-            if "\n" in str(error) or not str(error):
+            if not str(error) or not str(error).isprintable():
                 found.failures.append(f"{name} {number}: not one line: {error!r}")
         except Exception:
             said = traceback.format_exc(limit=-4)

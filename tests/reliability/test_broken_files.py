@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from . import catalogs, models, tokens
+from llmfit.errors import LlmfitError
+
+from . import catalogs, models, own_models, tokens
 from .driver import Target, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each batch runs in a process of its own")
@@ -17,10 +19,11 @@ TARGETS: dict[str, tuple[Target, int, int]] = {
     "packed_bytes": (catalogs.packed_bytes, 400, 40),
     "checked": (catalogs.checked, 200, 10),
     "csv_tables": (catalogs.csv_tables, 40, 2),
-    "gguf_headers": (models.gguf_headers, 200, 250),
+    "gguf_headers": (models.gguf_headers, 200, 200),
     "configs": (models.configs, 200, 150),
     "safetensors_headers": (models.safetensors_headers, 160, 140),
     "profiles": (models.profiles, 300, 160),
+    "own_models": (own_models.own_models, 200, 50),
     "recordings": (models.recordings, 150, 8),
     "token_files": (tokens.token_files, 300, 100),
     "headers": (tokens.headers, 500, 75),
@@ -34,3 +37,8 @@ def test_no_input_ends_hangs_or_swells_it(name: str, tmp_path: Path) -> None:
     found = run(target, name, 0, count, tmp_path)
     assert not found.failures, "\n".join(found.failures)
     assert found.inputs == count and found.refused and found.accepted
+
+
+def test_what_an_error_quotes_stays_on_its_line() -> None:
+    error = LlmfitError("unknown field `a\nb\x1b[31m\u202e` é 模型")
+    assert str(error) == "unknown field `a b [31m ` é 模型" and f"{error}" == str(error)
