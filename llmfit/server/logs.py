@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -47,6 +48,17 @@ def set_up(form: str) -> None:
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     access.setLevel(logging.INFO)
+
+
+def say(text: str, form: str) -> None:
+    """A line that is no warning: as it is for people, as an object among objects."""
+    if form == "json":
+        logging.getLogger("llmfit.server").handle(
+            logging.LogRecord("llmfit.server", logging.INFO, __file__, 0, text, None, None)
+        )
+    else:
+        with contextlib.suppress(OSError):  # a full disk behind it
+            print(text, file=sys.stderr, flush=True)
 
 
 def id_of(request: Request) -> str:

@@ -100,6 +100,7 @@ class Metrics:
             ("llmfit_page_cache_pages", "Answers that are kept.", counts.total(cells.PAGES)),
             ("llmfit_page_cache_bytes", "Bytes of the answers that are kept.", counts.total(cells.PAGE_BYTES)),
             ("llmfit_catalog_models", "Models in the catalog.", engine.catalog.size),
+            ("llmfit_catalog_left_out", "Own models and lists that could not be read.", len(engine.catalog.problems)),
             ("llmfit_machine_ram_bytes", "RAM of the machine.", machine.ram_total_bytes),
             ("llmfit_machine_ram_available_bytes", "RAM that answers take for free.", machine.ram_available_bytes),
         ):

@@ -58,8 +58,7 @@ def serve(settings: Settings) -> None:
     where = (
         f"unix:{settings.unix_socket}" if settings.unix_socket else "{}://{}:{}".format(scheme, *sock.getsockname()[:2])
     )
-    with contextlib.suppress(OSError):  # a full disk behind it
-        print(f"llmfit listening on {where}", file=sys.stderr, flush=True)
+    logs.say(f"llmfit listening on {where}", settings.log_format)
     try:
         if settings.workers == 1:
             work(settings, shared, sock, 0)

@@ -116,8 +116,9 @@ def test_json_lines(start_server: Start) -> None:
     made = own.get("/nope").headers["x-request-id"]
     forged = own.get("/nope", {"X-Request-ID": 'a"b c'}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", made) and re.fullmatch("[0-9a-f]{32}", forged) and made != forged
-    lines = [json.loads(line) for line in own.said().splitlines() if line.startswith("{")]
-    mine = {line["request_id"]: line for line in lines}
+    lines = [json.loads(line) for line in own.said().splitlines()]  # every one of them is JSON
+    assert lines[0]["message"].startswith("llmfit listening on http://127.0.0.1:") and lines[0]["level"] == "info"
+    mine = {line["request_id"]: line for line in lines[1:]}
     line = mine["abc-1.2:3"]
     assert (line["method"], line["status"], line["client"], line["level"]) == ("GET", given.status, "127.0.0.1", "info")
     assert line["url"].startswith(TOP) and 0 < line["ms"] < 10_000 and line["time"].endswith("Z")
