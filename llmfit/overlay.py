@@ -7,6 +7,7 @@ that it takes the place of, else by the row of its base, else predicted from siz
 from __future__ import annotations
 
 import hashlib
+import shlex
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -103,6 +104,12 @@ class Layer:
         ends = getattr(self.packed, f"{name}_ends").cast("I")
         return bytes(getattr(self.packed, name)[ends[at - 1] if at else 0 : ends[at]])
 
+    def gguf(self, model: OwnModel) -> bytes:
+        """Where its GGUF files are: a file of the user's own (``./NAME`` as a shell takes it), else a repository."""
+        if model.file:
+            return b"./" + msgspec.json.encode(shlex.quote(model.file))[1:-1]
+        return preferred_gguf(model).encode() or self.piece("gguf", model)
+
     def shipped(self, model: OwnModel) -> int:
         at = self.place.get(model.id.lower(), -1)
         return at if at < self.packed.n_rows else -1
@@ -169,7 +176,7 @@ class Layer:
             "row_json": [self.facts(model) for model in models],
             "search": [search_text(model).encode() for model in models],
             "ids": [model.id.encode() for model in models],
-            "gguf": [preferred_gguf(model).encode() or self.piece("gguf", model) for model in models],
+            "gguf": [self.gguf(model) for model in models],
             "mlx": [self.piece("mlx", model) for model in models],
             "notes": [msgspec.json.encode(model.note) if model.note else b"" for model in models],
         }  # fmt: skip

@@ -47,6 +47,7 @@ class OwnModel(records.Model, frozen=True, kw_only=True, forbid_unknown_fields=T
     weight_bytes: Bytes = 0  # of the text decoder, exact; 0: by rule
     disk_bytes: Bytes = 0  # of all files; 0: by rule
     quant: FixedQuant | None = None  # of a GGUF file
+    file: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^/\x00-\x1f\x7f]*$")] = ""  # its name
     cells: dict[str, Cell] = msgspec.field(default_factory=dict)  # columns of pack.SHAPE_COLUMNS that no fact expresses
     note: Annotated[str, msgspec.Meta(max_length=200)] = ""  # said in every row
 

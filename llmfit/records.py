@@ -20,7 +20,7 @@ Heads = Layers
 Experts = Annotated[int, msgspec.Meta(ge=0, le=1 << 15)]
 Window = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
-RepoId = Annotated[str, msgspec.Meta(pattern=r"^[\w.+-]+(/[\w.+-]+)?$", max_length=200)]
+RepoId = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]*(/\w[\w.+-]*)?$", max_length=200)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^20[12]\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 Words = tuple[str, ...]
 LinearKind = Literal[codes.LINEAR_KINDS]  # type: ignore[valid-type]

@@ -108,10 +108,10 @@ def listed(form: str) -> None:
 
 
 def path_of(model: OwnModel) -> str:
-    """The file of a model: its id, so that no id leads out of the folder or hides its file."""
+    """The file of a model: its id, which begins with a letter or digit and names no folder."""
     from llmfit import own
 
-    return os.path.join(own.folder(), re.sub(r"^\.", "_", model.id.replace("/", "--")) + own.ENDING)
+    return os.path.join(own.folder(), model.id.replace("/", "--") + own.ENDING)
 
 
 def show(form: str, models: list[tuple[str, OwnModel]]) -> None:

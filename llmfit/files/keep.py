@@ -61,7 +61,7 @@ def own_model(one: Identified, id: str, **more: Any) -> tuple[OwnModel, tuple[st
         shipped = one.shelf.catalog.quants
         quant = next((each for each in shipped if each.name == quant.name and each.mix), quant)
     facts |= {"weight_bytes": found.weight_bytes, "disk_bytes": found.disk_bytes, "quant": quant}
-    facts |= {"note": "added from a file", **more}
+    facts |= {"note": "added from a file", "file": found.name if quant is not None else "", **more}
     model = checked(msgspec.to_builtins({key: value for key, value in facts.items() if value is not None}))
     layer = Layer(one.shelf.catalog.packed, set())
     layer.form(model)

@@ -20,7 +20,7 @@ from llmfit.records import RepoId
 
 MOST_ANSWER, MOST_CONFIG = 1 << 24, 1 << 20  # bytes
 MOST_WAIT = 300  # seconds that a 429 may ask to wait
-TRIES, FIRST_PAUSE, MOST_PAUSE = 3, 0.5, 4.0  # again after so many seconds, twice as many each time
+TRIES, FIRST_PAUSE, MOST_PAUSE = 2, 0.5, 4.0  # again after so many seconds, twice as many each time
 EXPAND = ("cardData", "createdAt", "gated", "gguf", "pipeline_tag", "safetensors", "tags")
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Size = Annotated[int, msgspec.Meta(ge=0, le=10**15)]

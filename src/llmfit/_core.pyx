@@ -313,7 +313,7 @@ cdef inline RowText row_text(const Columns* c, int i) noexcept nogil:
     if c.rows[i].newer >= 0:
         t.newer = piece(&c.ids, c.rows[i].newer)
     t.notes = piece(&c.notes, i)
-    t.of_file = c.of_file
+    t.of_file = c.of_file or (t.gguf.size > 0 and t.gguf.data[0] == c".")  # a path: no id begins so
     t.installed = c.rows[i].installed
     return t
 
