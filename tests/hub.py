@@ -73,8 +73,13 @@ class Handler(BaseHTTPRequestHandler):
             found = [one for one in every if one.get("id") == path[12:]]
             self.answer(json.dumps(found[0]).encode()) if found else self.answer(b"{}", 404)
         else:
-            config = hub.configs.get(path[1:].removesuffix("/resolve/main/config.json"))
-            self.answer(config if config is not None else b"Entry not found", 200 if config is not None else 404)
+            config = hub.configs.get(path[1:].removeprefix("cache/").removesuffix("/resolve/main/config.json"))
+            if config is None:
+                self.answer(b"Entry not found", 404)
+            elif path.startswith("/cache/"):
+                self.answer(config)
+            else:  # as the Hub does
+                self.answer(b"", 307, Location=f"/cache{parts.path.removesuffix('/resolve/main/config.json')}")
 
     def answer(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
         self.send_response(status)

@@ -103,6 +103,24 @@ def test_trending_and_newest_beside_the_catalog(hub: Hub, own: Own) -> None:
     assert f"{done['digest']}  " in own.run("catalog", "list")[1]
 
 
+def test_the_official_client_asks_the_same(hub: Hub, own: Own) -> None:
+    """What the test server understands is the API: huggingface_hub lists its models, by the very same question."""
+    from huggingface_hub import HfApi
+
+    from llmfit.hub.client import EXPAND
+
+    hub.add("acme/One-7B")
+    hub.add("acme/Two-7B")
+    hub.page = 1
+    api = HfApi(endpoint=hub.url)
+    found = list(api.list_models(sort="trending_score", limit=100, expand=list(EXPAND)))  # type: ignore[arg-type]
+    assert [model.id for model in found] == ["acme/One-7B", "acme/Two-7B"] and found[0].created_at is not None
+    asked, hub.asked = hub.asked, []
+    assert own.update("--newest", "0", "--trending", "100")["models"] == 2
+    assert [path for path in hub.asked if path.startswith("/api/models?")] == asked
+    assert api.model_info("acme/One-7B", files_metadata=True).pipeline_tag == "text-generation"
+
+
 def test_pin_and_rollback(hub: Hub, own: Own) -> None:
     hub.add("acme/One-7B")
     first = own.update()["digest"]

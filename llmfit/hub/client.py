@@ -122,7 +122,7 @@ class Hub:
     def models(self, sort: str, most: int) -> Iterator[Listing | None]:
         """The first models by `trendingScore` or `createdAt`; None for each entry that is none. Unreachable."""
         given = 0
-        answer = self.get("/api/models", sort=sort, direction="-1", limit=min(most, 100), expand=list(EXPAND))
+        answer = self.get("/api/models", sort=sort, limit=min(most, 100), expand=list(EXPAND))
         while True:
             try:
                 entries = msgspec.json.decode(answer.content, type=list[msgspec.Raw])
