@@ -8,7 +8,8 @@ contradicts what.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from llmfit import codes, own
 from llmfit.catalog import Catalog
 from llmfit.corrections import read_models
 from llmfit.errors import CatalogError
-from llmfit.pack import SHAPE_COLUMNS, Packed, digest_of
+from llmfit.pack import SHAPE_COLUMNS, Packed, digest_of, ids_of
 from llmfit.pack_rows import ROW_COLUMNS
 from llmfit.plain import line_of
 from llmfit.records import Ability, Correction, Model
@@ -78,7 +79,7 @@ class Summary(msgspec.Struct, frozen=True):
     catalog: Counts
 
 
-Known = dict[str, Model]
+Known = Mapping[str, Model]
 Rule = Callable[[Model, Known], Iterator[str]]
 
 
@@ -213,8 +214,8 @@ def check_packed(catalog: Catalog, path: str) -> Report:
 def check_own(folder: str, catalog: Catalog) -> Report:
     """All findings over a folder of own models, and the files that cannot be read."""
     found = own.read_folder(folder)
-    known = {model.id: model for model in unpacked(catalog.packed)} if found.models else {}
-    known |= {model.id: model for _, model in found.models}
+    own_ones = {model.id: model for _, model in found.models}
+    known = ChainMap(own_ones, Shipped(catalog.packed, ids_of(catalog.packed)))  # type: ignore[arg-type]
     findings = [Finding(where, "", "files", what) for where, what in map(split, found.problems)]
     for path, model in found.models:
         text = Path(path).read_text(errors="replace")
@@ -249,14 +250,31 @@ def summary(catalog: Catalog) -> Summary:
     )
 
 
-def unpacked(packed: Packed) -> Iterator[Model]:
-    """The models of a packed catalog, with the facts that it keeps."""
+class Shipped(Mapping[str, Model]):
+    """The models of a packed catalog by id, each unpacked when it is asked for."""
+
+    def __init__(self, packed: Packed, ids: list[str]) -> None:
+        self.packed, self.at = packed, {id: at for at, id in enumerate(ids)}
+
+    def __getitem__(self, id: str) -> Model:
+        return next(unpacked(self.packed, (self.at[id],)))
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.at
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.at)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+def unpacked(packed: Packed, places: Iterable[int] | None = None) -> Iterator[Model]:
+    """The models of a packed catalog (at these places), with the facts that it keeps."""
     text, ends = packed.row_json, packed.row_json_ends.cast("I")
     shapes, rows = packed.shapes.cast("d"), packed.rows.cast("d")
-    start = 0
-    for i in range(packed.n_rows):
-        facts = msgspec.json.decode(bytes(text[start : ends[i]]) + b"}", type=RowFacts)
-        start = ends[i]
+    for i in range(packed.n_rows) if places is None else places:
+        facts = msgspec.json.decode(bytes(text[ends[i - 1] if i else 0 : ends[i]]) + b"}", type=RowFacts)
         row: dict[str, Any] = {name: rows[at * packed.n_rows + i] for at, name in enumerate(ROW_COLUMNS)}
         at_shape = int(row["shape"])
         shape = {name: shapes[at * packed.n_shapes + at_shape] for at, name in enumerate(SHAPE_COLUMNS)}

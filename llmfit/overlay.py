@@ -22,6 +22,7 @@ from llmfit.pack import (
     SHAPE_COLUMNS,
     FixedQuant,
     Packed,
+    ids_of,
     own_form,
     preferred_gguf,
     quants_of,
@@ -62,8 +63,7 @@ class Layer:
     def __init__(self, packed: Packed, trusted: set[str]) -> None:
         self.packed, self.trusted = packed, trusted
         self.rows, self.shapes = packed.rows.cast("d"), packed.shapes.cast("d")
-        text, ends = bytes(packed.ids), packed.id_ends.cast("I").tolist()
-        self.ids = [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+        self.ids = ids_of(packed)
         self.place = {id.lower(): at for at, id in enumerate(self.ids)}
         self.quants = list(packed.quants)
         self.forms: dict[str, Cells] = {}  # by id: the line of the matrix of shapes

@@ -434,6 +434,12 @@ def patterns(source: Path) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode([change for change in every if is_pattern(change)]))
 
 
+def ids_of(packed: Packed) -> list[str]:
+    """The ids of its models."""
+    text, ends = bytes(packed.ids), packed.id_ends.cast("I").tolist()
+    return [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def digest_of(packed: Packed) -> str:
     """The name of what a catalog holds, as it reads once it is packed (where 16 is 16.0)."""
     try:

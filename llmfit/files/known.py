@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmfit import codes, records
-from llmfit.pack import SHAPE_COLUMNS
+from llmfit.pack import SHAPE_COLUMNS, ids_of
 from llmfit.pack_rows import ROW_COLUMNS
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ class Shelf:
 
     @cached_property
     def ids(self) -> list[str]:
-        packed = self.catalog.packed
-        text, ends = bytes(packed.ids), packed.id_ends.cast("I").tolist()
-        return [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+        return ids_of(self.catalog.packed)
 
 
 def alike(shape: dict[str, float], model: records.Model) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from llmfit import codes, records
 from llmfit.catalog import Catalog, decoded
-from llmfit.catalog_check import RULES, unpacked
+from llmfit.catalog_check import RULES, Shipped
 from llmfit.checks import contradiction
 from llmfit.corrections import Corrections
 from llmfit.errors import CatalogError
@@ -55,11 +54,7 @@ class Cards:
                 owners.setdefault(id.split("/")[0].lower(), Counter())[name] += 1
         self.vendors = {owner: names.most_common(1)[0][0] for owner, names in owners.items()}
         self.ids = {id.lower(): id for id in self.shelf.ids}
-
-    @cached_property
-    def known(self) -> dict[str, records.Model]:
-        """The shipped models, for the rules that look at a base."""
-        return {model.id: model for model in unpacked(self.shipped.packed)}
+        self.known = Shipped(shipped.packed, self.shelf.ids)
 
     def model(self, listing: Listing, config: bytes, **more: Any) -> tuple[OwnModel, tuple[str, ...]]:
         """(the model, notes); Refused with why it is none."""
