@@ -20,6 +20,7 @@ from llmfit.shapes import CatalogName
 if TYPE_CHECKING:
     from llmfit import records
     from llmfit._catalog import Catalog as CoreCatalog
+    from llmfit.layers import Layers
     from llmfit.tables import Profile, Tables
 
 # The values that a note may hold, in the order of NoteField in notes.pxd, from 1.
@@ -29,8 +30,7 @@ NOTE_FIELDS = ("context", "window", "devices", "offloaded", "missing", "newer")
 class Catalog:
     """One packed catalog, opened; `layered`: with the user's own models. ``core`` is what the kernel works on."""
 
-    problems: tuple[str, ...] = ()  # what was to lie over it and does not
-    stamp: object = None  # of what lies over it: layers.stamp()
+    layers: Layers | None = None  # what lies over it
 
     def __init__(self, path: str, layered: bool = False) -> None:
         try:
@@ -46,7 +46,7 @@ class Catalog:
             if layered:
                 from llmfit.layers import over
 
-                self._packed, self.problems, self.stamp = over(self._packed)
+                self._packed, self.layers = over(self._packed)
             self._hold()
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise damaged(error) from None
@@ -230,10 +230,10 @@ def default() -> Catalog:
 def reopen() -> Catalog:
     """The catalog as it is now, from now on the default one. CatalogError, and the one before stays."""
     opened = Catalog(shipped_path(), layered=True)
-    if opened.problems:
+    if opened.layers and opened.layers.problems:
         import logging
 
-        for problem in opened.problems:
+        for problem in opened.layers.problems:
             logging.getLogger("llmfit.catalog").warning("left out: %s", problem)
     _default[:] = [opened]
     return opened

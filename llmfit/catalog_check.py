@@ -67,6 +67,8 @@ class Counts(msgspec.Struct, frozen=True):
     version: str
     digest: str
     models: int
+    own_models: int
+    gathered_models: int
     originals: int
     packagers_copies: int
     personal_models: int
@@ -240,6 +242,8 @@ def summary(catalog: Catalog) -> Summary:
             version=packed.version,
             digest=packed.digest,
             models=packed.n_rows,
+            own_models=catalog.layers.own if catalog.layers else 0,
+            gathered_models=catalog.layers.gathered if catalog.layers else 0,
             originals=origins.count(codes.ORIGINS.index("official")),
             packagers_copies=origins.count(codes.ORIGINS.index("quantized")),
             personal_models=origins.count(codes.ORIGINS.index("community")),

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from llmfit import own, updates
 from llmfit.errors import LlmfitError
-from llmfit.pack import Packed
+from llmfit.pack import Packed, ids_of
 
 Stamp = tuple[own.Stamp, object]
+
+
+class Layers(NamedTuple):
+    """What was laid over a catalog."""
+
+    own: int = 0  # models
+    gathered: int = 0
+    problems: tuple[str, ...] = ()  # what was left out and why
+    stamp: Stamp = ((), None)  # of what was read
 
 
 def stamp() -> Stamp:
@@ -14,8 +25,8 @@ def stamp() -> Stamp:
     return own.stamp(own.folder()), updates.stamp()
 
 
-def over(packed: Packed) -> tuple[Packed, tuple[str, ...], Stamp]:
-    """(the catalog with them, what was left out and why, the stamp of what was read). Never fails."""
+def over(packed: Packed) -> tuple[Packed, Layers]:
+    """The catalog with them. Never fails."""
     now = stamp()
     problems: list[str] = []
     new: list[own.OwnModel] = []
@@ -26,11 +37,16 @@ def over(packed: Packed) -> tuple[Packed, tuple[str, ...], Stamp]:
         problems.append(str(error))
     folder = own.read_folder(own.folder()) if now[0] else own.Folder([], [])
     if not new and not folder.models:
-        return packed, (*problems, *folder.problems), now
+        return packed, Layers(0, 0, (*problems, *folder.problems), now)
     from llmfit.overlay import lay_over
 
+    before = packed.n_rows
     try:
         packed, wrong = lay_over(packed, [("gathered", model) for model in new], folder.models)
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        wrong = [f"all own models: {error}"]
-    return packed, (*problems, *folder.problems, *wrong), now
+        return packed, Layers(0, 0, (*problems, *folder.problems, f"all own models: {error}"), now)
+    kept = len(folder.models) - sum(not problem.startswith("gathered: ") for problem in wrong)
+    mine = {model.id.lower() for _, model in folder.models}
+    gathered_ids = {model.id.lower() for model in new} - mine
+    placed = sum(id.lower() in gathered_ids for id in ids_of(packed)[before:]) if new else 0
+    return packed, Layers(kept, placed, (*problems, *folder.problems, *wrong), now)

@@ -98,6 +98,7 @@ def test_trending_and_newest_beside_the_catalog(hub: Hub, own: Own) -> None:
     done = own.update()
     row = json.loads(own.run("--json", "info", "acme/Qwen3-8B-FP8", *RIG)[1])["models"][0]
     assert (row["origin"], row["capabilities"], row["params_b"] > 7) == ("quantized", ["tool_use", "reasoning"], True)
+    assert "own models: 0\ngathered models: 4\n" in own.run("catalog", "info")[1]
     status, out, _ = own.run("catalog", "update")
     assert status == 0 and f"in use: {done['digest']}, 4 models\n" in out
     assert f"{done['digest']}  " in own.run("catalog", "list")[1]

@@ -179,6 +179,7 @@ def test_commands(tmp_path: Path) -> None:
     row = json.loads(good(*where, "--json", "info", "acme/Acme-7B", *RIG))["models"][0]
     assert (row["provider"], row["license"], row["category"]) == ("acme", "acme-1.0", "Coding")
     assert good(*where, "catalog", "list").startswith(f"own models in {tmp_path}: 1\n  acme/Acme-7B  7.24B  a.toml\n")
+    assert "own models: 1\ngathered models: 0\n" in good(*where, "catalog", "info")
     (tmp_path / "b.toml").write_text("nonsense")
     done = llmfit(*where, "--json", "search", "acme-7b", *RIG)
     assert json.loads(done.stdout)["total_models"] == 1

@@ -11,6 +11,7 @@ from sanic import HTTPResponse, Request, Sanic
 
 from llmfit import __version__
 from llmfit.errors import LlmfitError
+from llmfit.layers import Layers
 from llmfit.server import counts as cells
 from llmfit.server.counts import ANSWERED, BOUNDS, ROUTES, STATUSES, Counts
 from llmfit.server.ready import Ready
@@ -92,6 +93,7 @@ class Metrics:
             ("llmfit_workers_replaced", "Workers that ended and were replaced.", counts.total(cells.REPLACED)),
         ):
             yield CounterMetricFamily(name, text, value=number)
+        laid = engine.catalog.layers or Layers()
         machine, change = engine.machine, self.routes.events.change
         for name, text, number in (
             ("llmfit_workers", "Worker processes.", counts.workers),
@@ -100,7 +102,9 @@ class Metrics:
             ("llmfit_page_cache_pages", "Answers that are kept.", counts.total(cells.PAGES)),
             ("llmfit_page_cache_bytes", "Bytes of the answers that are kept.", counts.total(cells.PAGE_BYTES)),
             ("llmfit_catalog_models", "Models in the catalog.", engine.catalog.size),
-            ("llmfit_catalog_left_out", "Own models and lists that could not be read.", len(engine.catalog.problems)),
+            ("llmfit_catalog_own_models", "Models of the operator's own among them.", laid.own),
+            ("llmfit_catalog_gathered_models", "Models from the Hub among them.", laid.gathered),
+            ("llmfit_catalog_left_out", "Own models and lists that could not be read.", len(laid.problems)),
             ("llmfit_machine_ram_bytes", "RAM of the machine.", machine.ram_total_bytes),
             ("llmfit_machine_ram_available_bytes", "RAM that answers take for free.", machine.ram_available_bytes),
         ):

@@ -14,16 +14,21 @@ from llmfit.server.signals import without_stop_signals
 LOOK_SECONDS = 0.5
 
 
+def stamp_in_use() -> layers.Stamp | None:
+    held = catalog.default().layers
+    return held.stamp if held is not None else None
+
+
 def watch(reload: Callable[[], None], parent: int | None) -> None:
     """Have the catalog read again when it has changed and then been still for one look, so that no half of a file is
     read: by the parent of all workers, where there is one, else by this process.
     """
     without_stop_signals()
-    last = told = catalog.default().stamp
+    last = told = stamp_in_use()
     while True:
         time.sleep(LOOK_SECONDS)
         now = layers.stamp()
-        if now == last and now not in (catalog.default().stamp, told):
+        if now == last and now not in (stamp_in_use(), told):
             told = now
             if parent is None:
                 reload()
