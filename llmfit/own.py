@@ -84,8 +84,9 @@ def user_folder(variable: str, default: str) -> str:
 
 def stamp(path: str) -> Stamp:
     """What changes when a file of the folder does."""
-    found = []
-    for name in names(path)[: MOST_FILES + 1]:
+    listed, problem = names(path)
+    found = [(problem, 0, 0, 0)] if problem else []
+    for name in listed[: MOST_FILES + 1]:
         try:
             status = os.stat(os.path.join(path, name))
         except OSError:
@@ -94,19 +95,20 @@ def stamp(path: str) -> Stamp:
     return tuple(found)
 
 
-def names(path: str) -> list[str]:
-    """The files that hold models, in order; none where there is no such folder."""
+def names(path: str) -> tuple[list[str], str]:
+    """(the files that hold models, in order; what is wrong with the folder). It may be missing unless it is named."""
     try:
-        return sorted(name for name in os.listdir(path) if name.endswith(ENDING) and not name.startswith("."))
-    except OSError:
-        return []
+        return sorted(name for name in os.listdir(path) if name.endswith(ENDING) and not name.startswith(".")), ""
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError) and path != os.environ.get(FOLDER_VARIABLE)
+        return [], "" if missing else f"{path}: cannot be read: {error.strerror or error}"
 
 
 def read_folder(path: str) -> Folder:
     """All models of a folder; of two with the same id, in whatever case, the first one is taken."""
     models: dict[str, tuple[str, OwnModel]] = {}
-    problems = []
-    found = names(path)
+    found, problem = names(path)
+    problems = [problem] if problem else []
     for name in found[:MOST_FILES]:
         where = os.path.join(path, name)
         try:

@@ -93,6 +93,14 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert own.read_folder(str(tmp_path / "nowhere")) == own.Folder([], [])
 
 
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name, what in (("nowhere", "No such file or directory"), ("file", "Not a directory")):
+        done = llmfit("--json", "search", "qwen3-8b", *RIG, LLMFIT_MODELS_DIR=str(tmp_path / name))
+        assert (done.returncode, done.stderr) == (0, f"left out: {tmp_path}/{name}: cannot be read: {what}\n")
+        assert json.loads(done.stdout)["total_models"] > 1
+
+
 def test_ids_twice_and_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.toml").write_text(ACME)
     (tmp_path / "b.toml").write_text(ACME.replace("acme/Acme-7B", "ACME/acme-7b"))

@@ -69,7 +69,7 @@ def check(form: str, path: str | None) -> None:
 def report_on(path: str | None) -> Report:
     from llmfit import catalog, catalog_check, own
 
-    if path is not None and Path(path).is_dir() and own.names(path):
+    if path is not None and Path(path).is_dir() and own.names(path)[0]:
         return catalog_check.check_own(path, catalog.Catalog(catalog.shipped_path()))
     if path is not None and Path(path).is_dir():
         missing = [name for name in ("models.csv", "corrections.csv", "abilities.csv") if not Path(path, name).exists()]
@@ -78,7 +78,7 @@ def report_on(path: str | None) -> Report:
         return catalog_check.check(Path(path))
     opened = catalog.Catalog(path or catalog.shipped_path())
     report = catalog_check.check_packed(opened, path or "the catalog in use")
-    if path is None and own.names(own.folder()):
+    if path is None and any(own.names(own.folder())):
         mine = catalog_check.check_own(own.folder(), opened)
         report = catalog_check.Report(
             report.checked, report.models + mine.models, [*report.findings, *mine.findings]
