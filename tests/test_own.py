@@ -21,6 +21,7 @@ from llmfit import catalog_check, own
 from llmfit._core import Estimates, Ranking
 from llmfit.catalog import Catalog
 from llmfit.errors import LlmfitError
+from llmfit.files.keep import own_of_file
 from llmfit.host import host_of
 from llmfit.machine import Machine
 from llmfit.overlay import lay_over
@@ -203,7 +204,7 @@ def test_commands(tmp_path: Path) -> None:
     assert refused("--models-dir", "/nowhere", "fit") == "invalid models_dir value: /nowhere is no folder"
 
 
-def test_add(tmp_path: Path) -> None:
+def test_add(tmp_path: Path, catalog: Catalog) -> None:
     config = tmp_path / "config.json"
     shape = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
              "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
@@ -216,9 +217,11 @@ def test_add(tmp_path: Path) -> None:
     again = llmfit("catalog", "add", str(config), "--id", "mine/M", LLMFIT_MODELS_DIR=folder)
     assert again.returncode == 1 and "is there already: use --force" in again.stderr
     assert llmfit("catalog", "add", str(config), "--id", "mine/M", "--force", LLMFIT_MODELS_DIR=folder).returncode == 0
-    for id in ("../../x", "a/b/c", "", "x" * 300, "..", ".hidden", "a/.."):
-        done = llmfit("catalog", "add", str(config), "--id", id, LLMFIT_MODELS_DIR=folder)
-        assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    done = llmfit("catalog", "add", str(config), "--id", "../../x", LLMFIT_MODELS_DIR=folder)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    for id in ("a/b/c", "", "x" * 300, "..", ".hidden", "a/.."):
+        with pytest.raises(LlmfitError, match=r"cannot read config\.json: "):
+            own_of_file(str(config), catalog, id)
     assert os.listdir(folder) == ["mine--M.toml"]
     assert refused("catalog", "add", "no such thing").startswith("invalid model value: use a file, a folder or OWNER/")
 
