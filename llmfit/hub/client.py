@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -182,5 +183,5 @@ def bounded(http: Any, stream: Any) -> Any:
 
 def plain(error: Exception) -> str:
     """What went wrong, in one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:120]
+    text = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+    return text[:120] or type(error).__name__
