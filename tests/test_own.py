@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -44,6 +45,7 @@ use_case = "coding"
 tuning = "instruct"
 serves = ["general", "coding"]
 """
+BEST = "Qwen/Qwen3.5-27B"
 WRONG = [
     ('id = "acme/x"\nparams_total = 0', "2: params_total: expected a number above 0"),
     ('id = "acme/x"\n\nparams_total = 1e9\nn_layers = 99999', "4: n_layers: expected a whole number <= 8192"),
@@ -165,6 +167,30 @@ def test_a_newer_generation_is_named_by_the_older_one(catalog: Catalog, rig: Mac
     text = f'id = "Qwen/Qwen9-9B"\nparams_total = {shape["params_b"] * 1e9:.0f}\nrelease_date = "2026-11-01"\n'
     old = rows(laid(catalog, text), rig, "Qwen/Qwen3.5-9B")[0]
     assert "superseded by a newer model of equal size: Qwen/Qwen9-9B" in old["notes"]
+
+
+def test_the_first_few_are_those_of_the_whole_list(catalog: Catalog, machine_of: Any) -> None:
+    """Own rows lie behind the shipped ones, whatever their size, group and score; what finds the best few sees them."""
+    sizes = (100_000_000, 1_000_000_000, 4_000_000_000, 8_000_000_000, 30_000_000_000, 100_000_000_000)
+    copy = 'base_id = "{}"\norigin = "quantized"\n'
+    texts = [
+        ACME.replace("acme/Acme-7B", f"{owner}-{at}").replace("7_241_732_096", str(size)) + base
+        for at, (size, owner, base) in enumerate(
+            itertools.product(sizes, ("Qwen/Qwen9", "acme/A"), ("", copy.format("Qwen/Qwen3.5-9B"), copy.format(BEST)))
+        )
+    ]
+    other = laid(catalog, *texts, ACME.replace("acme/Acme-7B", "Qwen/Qwen3-8B"))
+    seen = 0
+    for name in ("rtx-4090-24gb", "cpu-laptop-16gb", "h100-x8"):
+        host = host_of(machine_of(name), other)
+        for use_case, distinct in itertools.product(range(6), (False, True)):
+            few, whole = (
+                Ranking(Estimates(other.core, host), use_case).select(limit=limit, distinct=distinct)
+                for limit in (20, 1 << 20)
+            )
+            assert few == (whole[0], whole[1][:20]), (name, use_case, distinct)
+            seen += sum(at >= catalog.size for at in few[1])
+    assert seen > 5
 
 
 def test_facts_beyond_the_kernel_are_left_out(catalog: Catalog) -> None:
