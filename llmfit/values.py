@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT, LONGEST_NAMES = 200, 1000
 MOST = (1 << 31) - 1  # what the core's integers hold
 
+NUMBER = r"([0-9]{1,12}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?"  # as programs write them too: 1e-05
 DATE = r"[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -58,7 +59,7 @@ def _integer(param: Param, text: str) -> int | None:
 
 
 def _number(param: Param, text: str) -> float | None:
-    value = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}", text, re.ASCII) else -1.0
+    value = float(text) if re.fullmatch(NUMBER, text, re.ASCII) else -1.0
     return value if value > 0 or (value == 0 and param.kind == "amount") else None
 
 

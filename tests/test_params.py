@@ -17,7 +17,7 @@ WHATIF = ("profile", "gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_g
           "unified_memory", "backend")  # fmt: skip
 FITS = "perfect|good|marginal|too_tight"
 INTEGERS = ("-1", "1.5", "ten", "1e3", "0x10", "+1", "1 000", "1234567890123", "\u0663")  # the last is an Arabic 3
-NUMBERS = ("-1", "ten", "1e3", "nan", "inf", "1,5", ".", "+1", "1000001")
+NUMBERS = ("-1", "ten", "1e", "e3", "1e400", "1e3.5", "nan", "inf", "1,5", ".", "+1", "1000001")
 BOOLEANS = ("maybe", "2", "truee", "y", "-1")
 # name: (good value texts and what they mean, bad value texts, the error behind "invalid NAME value: ")
 TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
@@ -265,3 +265,8 @@ def test_parameters_are_immutable() -> None:
 )
 def test_a_month_or_year_is_over_with_its_last_day(date: str, day: int) -> None:
     assert params.last_day(date) == day
+
+
+@pytest.mark.parametrize("text", ["0.30000000000000004", "24.", ".5", "2.4e+1", "1e-05", "1E2"])
+def test_numbers_as_programs_write_them(text: str) -> None:
+    assert params.parse([("min_params_b", text)], "models").query.min_params_b == float(text)
