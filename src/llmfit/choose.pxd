@@ -61,7 +61,7 @@ cdef inline Candidate place(const Job* j, const Forms* f, int i, int runtime, in
     elif mode == GPU:
         over_layers(j, &one, &c)
     elif mode == TENSOR_PARALLEL:
-        tensor_parallel(j, &one, kind, devices, &c)
+        tensor_parallel(j, &one, kind, devices, devices, &c)
     elif mode == MOE_OFFLOAD:
         experts_in_ram(j, &one, &c)
     elif mode == CPU_OFFLOAD:
@@ -82,15 +82,12 @@ cdef inline void try_runtime(const Job* j, const Forms* f, int runtime, Candidat
     `best` becomes the best of what it was and of what is tried.
     """
     cdef const Machine* h = j.h
-    cdef int k, n
+    cdef int k
     for k in range(h.n_kinds):
         if h.gpu[runtime][k].runs:
             on_one_gpu(j, f, runtime, k, best)
-            if runtime == VLLM:
-                n = 2
-                while n <= h.count[k]:
-                    tensor_parallel(j, f, k, n, best)
-                    n = n * 2
+            if runtime == VLLM and h.count[k] > 1:
+                tensor_parallel(j, f, k, 2, h.count[k], best)
     if runtime != LLAMACPP or done(best, PERFECT):
         return
     if h.n_devices > 1:

@@ -4,7 +4,7 @@ from llmfit.arith cimport high, up
 from llmfit.codes cimport *
 from llmfit.fit cimport Candidate, offer, placed
 from llmfit.job cimport Forms, Job, Toll, step_ms, toll_of
-from llmfit.machine cimport MAX_DEVICES, Machine, Rate
+from llmfit.machine cimport MAX_KINDS, Machine, Rate
 from llmfit.memory cimport bytes_of
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
@@ -42,26 +42,28 @@ cdef inline void over_layers(const Job* j, const Forms* f, Candidate* best) noex
     """llama.cpp over all GPUs: whole layers on each, in proportion to what is free; one after another for a token."""
     cdef const Machine* h = j.h
     cdef const Model* m = j.m
-    cdef const Rate* rates[MAX_DEVICES]
-    cdef double own[MAX_DEVICES]
-    cdef Toll tolls[MAX_DEVICES]
+    cdef double own[MAX_KINDS]      # room on all devices of a kind
+    cdef Toll tolls[MAX_KINDS]
     cdef const Quant* q
     cdef const Rate* r
     cdef double room = 0, beside = 0, each, need, read, ms
     cdef Candidate c
     cdef int i, k, n = 0
+    for k in range(h.n_kinds):
+        own[k] = 0
     for i in range(h.n_devices):
         r = &h.gpu[LLAMACPP][h.kind[i]]
         each = h.capacity[i] - j.compute - r.context
         if each > 0 and r.runs:
-            rates[n], own[n] = r, each
+            own[h.kind[i]] = own[h.kind[i]] + each
             room = room + each
             beside = beside + j.compute + r.context
             n = n + 1
     if n < 2 or m.n_layers < n:
         return
-    for k in range(n):
-        tolls[k] = toll_of(m, j, rates[k], 1.0, j.p)
+    for k in range(h.n_kinds):
+        if own[k] > 0:
+            tolls[k] = toll_of(m, j, &h.gpu[LLAMACPP][k], 1.0, j.p)
     c = placed(GPU, LLAMACPP, 0, n, 1.0, h.gpu_total)
     for i in range(f.n):
         need = f.sizes[i] + j.cache
@@ -76,41 +78,48 @@ cdef inline void over_layers(const Job* j, const Forms* f, Candidate* best) noex
         c.utilization = c.total / h.gpu_total
         read = bytes_of(c.weights) * j.read_share
         ms = 0
-        for k in range(n):
-            ms = ms + own[k] / room * (step_ms(rates[k], &tolls[k], read, q.speed_class, j.p) - j.p.fixed_ms)
+        for k in range(h.n_kinds):
+            if own[k] > 0:
+                r = &h.gpu[LLAMACPP][k]
+                ms = ms + own[k] / room * (step_ms(r, &tolls[k], read, q.speed_class, j.p) - j.p.fixed_ms)
         c.token_ms = ms + j.p.fixed_ms + 0.05 * (n - 1)
         if offer(&c, j, q, PERFECT, 0, best):
             return
 
 
-cdef inline void tensor_parallel(const Job* j, const Forms* f, int kind, int n, Candidate* best) noexcept nogil:
-    """vLLM over `n` equal devices: weights and cache divided, buffers repeated; the cache of MLA is not divided."""
+cdef inline void tensor_parallel(const Job* j, const Forms* f, int kind, int least, int most, Candidate* best) noexcept nogil:
+    """vLLM over `least`, twice as many, ... up to `most` equal devices: weights and cache divided, buffers repeated; the
+    cache of MLA is not divided.
+    """
     cdef const Machine* h = j.h
     cdef const Model* m = j.m
     cdef const Rate* r = &h.gpu[VLLM][kind]
     cdef const Quant* q
-    cdef double cut = n if m.cache_parts >= n else m.cache_parts
-    cdef double beside, available
-    cdef Toll toll
-    cdef Candidate c
-    cdef int i
-    if n > h.count[kind] or not (m.tp_sizes >> n) & 1:
-        return
-    available = h.capacity[h.first[kind] + n - 1] * n
-    beside = up(j.cache / cut) + j.compute + r.context
-    toll = toll_of(m, j, r, 1.0 / cut, j.p)
-    c = placed(TENSOR_PARALLEL, VLLM, kind, n, 1.0, available)
-    for i in range(f.n):
-        c.total = (up(<double>f.sizes[i] / n) + beside) * n
-        c.utilization = c.total / high(available, 1.0)
-        if c.utilization > r.max_utilization:
-            continue
-        q = &j.quants[f.quant[i]]
-        c.quant = f.quant[i]
-        c.weights = up(<double>f.sizes[i] / n) * n
-        c.required = c.total
-        c.token_ms = m.n_layers * r.tp_layer_ms + step_ms(
-            r, &toll, bytes_of(f.sizes[i]) * j.read_share / n, q.speed_class, j.p
-        )
-        if offer(&c, j, q, PERFECT, 0, best):
-            return
+    cdef double cut, beside, available, attention = j.attention * r.attention_ms
+    cdef Toll toll, whole = toll_of(m, j, r, 1.0, j.p)
+    cdef Candidate c = placed(TENSOR_PARALLEL, VLLM, kind, 1, 1.0, 0)
+    cdef int i, n = least
+    while n <= most and n <= h.count[kind]:
+        if (m.tp_sizes >> n) & 1:
+            cut = n if m.cache_parts >= n else m.cache_parts
+            available = h.capacity[h.first[kind] + n - 1] * n
+            beside = up(j.cache / cut) + j.compute + r.context
+            toll = whole
+            toll.cache = whole.cache / cut
+            toll.work = whole.work - attention * (1.0 - 1.0 / cut)
+            c.devices, c.available = n, available
+            for i in range(f.n):
+                c.total = (up(<double>f.sizes[i] / n) + beside) * n
+                c.utilization = c.total / high(available, 1.0)
+                if c.utilization > r.max_utilization:
+                    continue
+                q = &j.quants[f.quant[i]]
+                c.quant = f.quant[i]
+                c.weights = up(<double>f.sizes[i] / n) * n
+                c.required = c.total
+                c.token_ms = m.n_layers * r.tp_layer_ms + step_ms(
+                    r, &toll, bytes_of(f.sizes[i]) * j.read_share / n, q.speed_class, j.p
+                )
+                if offer(&c, j, q, PERFECT, 0, best):
+                    break
+        n = n * 2
