@@ -1,8 +1,8 @@
 """A server at full load while its machine changes and clients come and go: memory, descriptors, errors, slow answers.
 
 Memory goes up and down with the cache of pages, which each change of the machine empties. So two figures are compared
-after the warm-up (a tenth of the time, a minute at most): the most that a worker takes, and what it takes at rest, when
-the clients pause and small questions have replaced what its caches held. A leak moves both.
+after the warm-up (so many requests, half of the time at most): the most that a worker takes, and what it takes at rest,
+when the clients pause and small questions have replaced what its caches held. A leak moves both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 MACHINE = HERE.parent / "machines" / "rtx-3090-x2.json"
 WORKERS, CLIENTS, LISTENERS = 2, 4, 3
 LOOKS, NEWS_SECONDS = 5.0, 4.0  # looks at memory in a second; between two states of the machine
-RESTS = 20  # in all
+RESTS, WARM_REQUESTS = 24, 50_000
 
 
 class Load:
@@ -142,36 +142,42 @@ def run(seconds: float) -> dict[str, Any]:
     server = started()
     assert server.process is not None
     workers, load = psutil.Process(server.process.pid).children(), Load(server)
-    memory: list[list[float]] = []  # of each worker, MB
-    descriptors: list[int] = []
-    rests: list[list[float]] = []
-    told, chance = 0.0, random.Random(0)
+    memory: list[tuple[float, list[float]]] = []  # when, and of each worker, MB
+    rests: list[tuple[float, float]] = []
+    descriptors: list[tuple[float, int]] = []
+    told, warm, chance = 0.0, 0.0, random.Random(0)
+    apart = max(4.0, seconds / RESTS)
     while (now := time.monotonic() - load.begun) < seconds:
         if now - told > NEWS_SECONDS:
             told = now
             tell(server, chance.randrange(4, 32))
-        if now > (len(rests) + 1) * seconds / (RESTS + 1):
-            rests.append(load.rest(workers))
-        memory.append([one.memory_info().rss / 1e6 for one in workers])
-        descriptors.append(sum(one.num_fds() for one in workers))
+        if now > (len(rests) + 1) * apart:
+            rests.append((now, sum(load.rest(workers))))
+        if not warm and (len(load.taken) >= WARM_REQUESTS or now > seconds / 2):
+            warm = now
+        memory.append((now, [one.memory_info().rss / 1e6 for one in workers]))
+        descriptors.append((now, sum(one.num_fds() for one in workers)))
         time.sleep(1 / LOOKS)
     load.end()
     status, failures = server.stop(), load.failures
     if status != 0 or "Traceback" in server.said():
         failures.append(f"exit status {status}: {server.said()[-500:]}")
-    warm = int(len(memory) * min(60.0, seconds / 10) / seconds)
-    part = max(1, (len(memory) - warm) // 4)
-    early, late = memory[warm : warm + part], memory[-part:]
-    first = min(60.0, seconds / 4)
-    most = [sum(map(max, zip(*window, strict=True))) for window in (early, late)]
-    third = len(rests) // 3
-    rest = [statistics.median(map(sum, part)) for part in (rests[2 : 2 + third], rests[-third:])]
+    part, first = (seconds - warm) / 4, min(60.0, seconds / 4)
+
+    def windows(series: list[tuple[float, Any]]) -> list[list[Any]]:
+        """Of the first quarter of the time after the warm-up, and of the last."""
+        spans = (warm, warm + part), (seconds - part, seconds + 60)
+        return [[value for at, value in series if begin <= at < end] or [series[-1][1]] for begin, end in spans]
+
+    most = [sum(map(max, zip(*window, strict=True))) for window in windows(memory)]
+    rest = [statistics.median(window) for window in windows(rests)]
     return {
         "seconds": seconds, "requests": len(load.taken), "whole_lists": load.lists, "connections": load.connections,
         "events": load.events, "errors": len(failures),
-        "rest_mb": rest, "rest_growth_pct": 100 * (rest[1] / rest[0] - 1), "all_rests_mb": [sum(one) for one in rests],
+        "rest_mb": rest, "rest_growth_pct": 100 * (rest[1] / rest[0] - 1), "warm_s": warm,
+        "all_rests_mb": [size for _, size in rests],
         "most_mb": most, "most_growth_pct": 100 * (most[1] / most[0] - 1),
-        "descriptors": [max(descriptors[warm : warm + part]), max(descriptors[-part:])],
+        "descriptors": [max(window) for window in windows(descriptors)],
         "p99_ms": [load.p99_ms(0, first), load.p99_ms(seconds - first, seconds)],
         "failures": failures[:10],
     }  # fmt: skip
