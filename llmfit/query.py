@@ -28,7 +28,6 @@ from llmfit.machine import Machine
 from llmfit.trial import Settings
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
-LONG_LIST = 4 << 20  # bytes of rows that a ranking holds
 MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
@@ -51,13 +50,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Recent(Generic[Value]):
-    """The last `size` values by key, made when first asked for. Safe to use from several threads.
+    """The last `size` values by key, made when first asked for. Safe to use from several threads."""
 
-    Of those that are `large` only the last one.
-    """
-
-    def __init__(self, size: int, large: Callable[[Value], bool] = lambda value: False) -> None:
-        self._size, self._large = size, large
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._held: OrderedDict[Hashable, Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -71,13 +67,7 @@ class Recent(Generic[Value]):
             self._held[key] = value
             while len(self._held) > self._size:
                 self._held.popitem(last=False)
-            for old in [key for key, each in self._held.items() if self._large(each)][:-1]:
-                del self._held[old]
         return value
-
-
-def is_long(ranking: Ranking) -> bool:
-    return ranking.kept_bytes >= LONG_LIST
 
 
 class Engine:
@@ -91,7 +81,7 @@ class Engine:
         self._mark_installed()
         self._machines: Recent[tuple[Machine, Any, str]] = Recent(KEPT_HOSTS)
         self._estimates: Recent[Estimates] = Recent(KEPT_RANKINGS)
-        self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS, is_long)
+        self._rankings: Recent[Ranking] = Recent(KEPT_RANKINGS)
 
     def _mark_installed(self) -> None:
         names = installed_names(os.environ, os.path.expanduser("~"))
@@ -101,7 +91,7 @@ class Engine:
         """From now on answer from another catalog."""
         self.catalog = catalog
         self._mark_installed()
-        self._estimates, self._rankings = Recent(KEPT_RANKINGS), Recent(KEPT_RANKINGS, is_long)
+        self._estimates, self._rankings = Recent(KEPT_RANKINGS), Recent(KEPT_RANKINGS)
         self.observe(replace(self.machine))  # equal, yet another: what was kept about it is no longer true
 
     def observe(self, machine: Machine) -> None:

@@ -84,6 +84,7 @@ cdef struct Work:
 
 cdef enum:
     TYPICAL_ROW = 2100      # bytes; room for a page is made at once
+    MOST_KEPT = 1 << 20     # bytes of pages that a ranking copies rows from: 500 rows
 
 
 cdef void fill_from(const Columns* c, const Machine* h, const Settings* s, Estimate* by_shape, int first, int end) noexcept nogil:
@@ -566,7 +567,7 @@ cdef class Ranking:
     cdef bytes page(self, const int* wanted, Text* rows, int n, bytes head, bytes tail, bytes comma):
         """The rows with what is around and between them, and where each lies in the answer (`rows`).
 
-        Rows that were written before are copied. The page is kept for later ones where most of it is new.
+        Rows that were written before are copied. The page is kept for later ones where most of it is new and it is short.
         """
         cdef const char* between = comma
         cdef const char* last = tail
@@ -601,7 +602,7 @@ cdef class Ranking:
         Py_DECREF(page)  # it had one reference already
         for k in range(n):  # they held distances until now: the page has moved
             rows[k].data = start + <size_t>rows[k].data
-        if 2 * fresh > n:
+        if 2 * fresh > n and self.kept_bytes + b.size <= <size_t>MOST_KEPT:
             self.keep(page, wanted, rows, n)
         return page
 
