@@ -37,19 +37,21 @@ def breaches(results: dict[str, list[dict[str, object]]], budget: dict[str, floa
     return lines
 
 
-def instructions_per_model(machine: str) -> float:
-    """Instructions for one model in one analysis (estimate and verdict), counted by callgrind: repeats exactly."""
-    counts = []
-    for repetitions in (0, REPETITIONS):
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
-        command += [str(HERE / "kernel_count.py"), str(repetitions), machine]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-        found = re.search(r"Collected : (\d+)", text)
-        assert found, text
-        counts.append(int(found[1]))
+def instructions(repetitions: int, names: list[str]) -> int:
+    """Of bench/kernel_count.py, counted by callgrind: repeats exactly."""
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
+    command += [str(HERE / "kernel_count.py"), str(repetitions), *names]
+    found = re.search(r"Collected : (\d+)", subprocess.run(command, capture_output=True, text=True, check=True).stderr)
+    assert found, command
+    return int(found[1])
+
+
+def instructions_per_model(names: list[str]) -> dict[str, float]:
+    """By machine: instructions for one model in one analysis (estimate and verdict)."""
     from llmfit import catalog
 
-    return (counts[1] - counts[0]) / REPETITIONS / catalog.default().size
+    start, models = instructions(0, names), REPETITIONS * catalog.default().size
+    return {name: (instructions(REPETITIONS, [*(set(names) - {name}), name]) - start) / models for name in names}
 
 
 def over_count(budget: dict[str, float]) -> list[str]:
@@ -58,8 +60,8 @@ def over_count(budget: dict[str, float]) -> list[str]:
         print("valgrind is not installed: instructions are not counted")
         return []
     lines = []
-    for machine, most in budget.items():
-        count = instructions_per_model(machine)
+    for machine, count in instructions_per_model(list(budget)).items():
+        most = budget[machine]
         print(f"{machine:40} {count:12.1f} instructions a model of {most:g}")
         if count > most:
             lines.append(f"{machine}: {count:.1f} instructions a model, the budget is {most:g}")

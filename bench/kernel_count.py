@@ -1,8 +1,7 @@
-"""Runs the kernel N times over the catalog, for an instruction counter: ``python bench/kernel_count.py N [MACHINE]``.
+"""Analyses of the catalog, for an instruction counter: ``python bench/kernel_count.py N MACHINE...``.
 
-With ``MACHINE:top`` only what the first five rows need.
-
-bench/gate.py runs it under callgrind with N = 0 and N = 20 and subtracts, so that start-up does not count.
+One on each machine, then N more on the last. ``MACHINE:top``: only what the first five rows need. bench/gate.py runs it
+under callgrind with N = 0 and N = 20 and subtracts, so that start-up does not count.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from llmfit import catalog
+from llmfit._catalog import Host
 from llmfit._core import Estimates, Ranking
 from llmfit.host import host_of
 from llmfit.machine import Machine
@@ -20,21 +20,23 @@ from llmfit.machine import Machine
 MACHINES = Path(__file__).parents[1] / "tests/machines"
 
 
-def main(repetitions: int, name: str = "rtx-4090-24gb") -> None:
+def main(repetitions: int, names: list[str]) -> None:
     opened = catalog.default()
-    name, _, what = name.partition(":")
-    machine = msgspec.json.decode((MACHINES / f"{name}.json").read_bytes(), type=Machine)
-    host = host_of(machine, opened)
 
-    def analyse() -> None:
-        ranking = Ranking(Estimates(opened.core, host, lazy=what == "top"))
-        if what == "top":
+    def host(name: str) -> Host:
+        file = MACHINES / f"{name.removesuffix(':top')}.json"
+        return host_of(msgspec.json.decode(file.read_bytes(), type=Machine), opened)
+
+    def analyse(name: str) -> None:
+        top = name.endswith(":top")
+        ranking = Ranking(Estimates(opened.core, hosts[name], lazy=top))
+        if top:
             ranking.select(min_level=1, limit=5, distinct=True)
 
-    analyse()
-    for _ in range(repetitions):
-        analyse()
+    hosts = {name: host(name) for name in names}
+    for name in (*names, *names[-1:] * repetitions):
+        analyse(name)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])
+    main(int(sys.argv[1]), sys.argv[2:] or ["rtx-4090-24gb"])
