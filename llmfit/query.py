@@ -119,10 +119,12 @@ class Engine:
         use_case = use_case_of(query)
         settings = self.settings_of(query)
         key = (stamp, *settings)
+        # the machine as it is will be asked about by every filter and sort: all of it is estimated at once
+        usual = (stamp if machine is self.machine else None, self.max_context or 0, 1, ELEMENT_BYTES["f16"], -1, None)
 
         def estimate() -> Estimates:
             self.analyses += 1
-            return Estimates(self.catalog.core, host, *settings, lazy=True)
+            return Estimates(self.catalog.core, host, *settings, lazy=key != usual)
 
         def rank() -> Ranking:
             return Ranking(self._estimates.get(key, estimate), use_case)

@@ -14,7 +14,9 @@ from llmfit._core import Estimates, Ranking
 from llmfit.catalog import Catalog
 from llmfit.host import host_of
 from llmfit.machine import Machine
-from llmfit.query import provider_mask
+from llmfit.params import parse
+from llmfit.query import Engine, provider_mask
+from llmfit.server.pages import pairs_of
 
 from .conftest import NAMES
 
@@ -84,3 +86,14 @@ def test_rankings_of_one_analysis_in_threads(catalog: Catalog, machine_of: Calla
     for thread in threads:
         thread.join()
     assert found == wanted
+
+
+def test_the_machine_as_it_is_is_analysed_at_once(catalog: Catalog, machine_of: Callable[[str], Machine]) -> None:
+    """Its filters and sorts are asked for next; what-ifs and other contexts are asked about once."""
+    engine = Engine(catalog, machine_of("rtx-3060-12gb"))
+    known = {
+        text: engine.run(parse(pairs_of(text), "top").query).ranking.estimates.n_known
+        for text in ("", "use_case=coding", "ram_gb=31.5", "max_context=5000", "vram_gb=9", "kv_quant=q8_0")
+    }
+    assert known.pop("") == known.pop("use_case=coding") == catalog.core.n_shapes
+    assert all(n < catalog.core.n_shapes / 4 for n in known.values())
