@@ -86,7 +86,7 @@ def gaps(n: int, m: int, tight: bool, seed: int, seconds: float) -> tuple[int, f
     """What was placed, of at most how many; its score, of at most how much."""
     base = engine()
     demands, machines = crowd(n, m, tight, random.Random(seed))
-    found = place(base, demands, machines)
+    found = place(base, demands, machines, "spread")  # scores alone
     count, score = bounds(base, demands, machines, found.placed, seconds)
     return found.placed, count, found.score, score
 

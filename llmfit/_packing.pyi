@@ -3,6 +3,8 @@ from llmfit._catalog import Host
 
 Way = tuple[int, tuple[int, ...], int, int, int, int, int, int, int]
 
+def plan_worth(pack: bool, cost: int, score: int, n: int) -> int: ...
+
 class Packer:
     @property
     def n_cases(self) -> int: ...
@@ -21,6 +23,7 @@ class Packer:
         sites: list[tuple[int, tuple[int, ...]]],
         items: list[tuple[int, int, float, bool]],
         pack: bool,
+        cost: int,
         most: int,
     ) -> None: ...
     def solve(self) -> None: ...

@@ -214,7 +214,10 @@ def planned(machine: Machine, query: Any) -> Plan:
 def place(
     demands: Sequence[Mapping[str, Any]], machines: Sequence[Mapping[str, Any] | Machine | str], policy: str = "pack"
 ) -> Placement:
-    """Who goes where: demands and machines as POST /api/v1/place takes them; a machine may be a Machine too."""
+    """Who goes where: demands and machines as POST /api/v1/place takes them; a machine may be a Machine too.
+
+    `policy`: pack, where a machine in use costs 10 points of score, or spread, where it costs none.
+    """
     from llmfit import placing
 
     base = machines[0] if machines and all(isinstance(machine, Machine) for machine in machines) else detect()

@@ -13,11 +13,11 @@ POLICY_NAMES = (
     "good_ram", "reasonable_tps", "slow_tps", "slow_penalty", "fast_enough_tps", "visible_loss", "heavy_loss",
     "loss_weight", "community_factor", "off_task_factor", "slow_factor", "no_gguf_penalty", "copy_penalty",
     "marginal_penalty", "finetune_theta", "unproven_theta", "special_theta", "prediction_weight", "generation_step",
-    "undated_year", "unknown_spread", "moe_spread", "split_spread", "high_spread", "fixed_ms", "tflops_exponent",
-    "moe_logit", "bandwidth_logit", "cache_efficiency", "moe_layer", "expert_exponent", "hybrid_layer",
-    "gemma_layer", "block_layer", "roofline_cap", "gpu_flop", "cpu_flop", "prompt_moe", "prompt_read",
-    "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8", "logit_q56",
-    "logit_q4_0", "logit_q23",
+    "undated_year", "machine_cost", "unknown_spread", "moe_spread", "split_spread", "high_spread", "fixed_ms",
+    "tflops_exponent", "moe_logit", "bandwidth_logit", "cache_efficiency", "moe_layer", "expert_exponent",
+    "hybrid_layer", "gemma_layer", "block_layer", "roofline_cap", "gpu_flop", "cpu_flop", "prompt_moe",
+    "prompt_read", "prompt_attention", "prompt_layer_ms", "attention_flop", "untied_from", "logit_f16", "logit_q8",
+    "logit_q56", "logit_q4_0", "logit_q23",
 )  # fmt: skip
 NEEDED_ENGINE = ("llamacpp", "cpu")  # runtime and device that every machine has
 # Quantizations that the packer and the kernel ask for by name.

@@ -98,7 +98,8 @@ def place(responses: Responses) -> Json:
             "type": "string",
             "enum": ["pack", "spread"],
             "default": "pack",
-            "description": "Few machines or many.",
+            "description": "pack: the best scores less 10 points for every machine in use, so few of them; spread: "
+            "the best scores, and of equal ones as many models on each machine.",
         },
         "explain": {"type": "boolean", "default": False, "description": "Add all that is needed to ask again."},
     }

@@ -1,16 +1,17 @@
 """Which model goes to which machine: exact search where there is little to decide, else greedy with improvement.
 
-Wanted, in this order: the greatest weight placed, the greatest sum of scores, and as few machines in use as can be
-(policy pack) or as many (spread). What a model takes of a machine is asked of the estimator at what the models before
-it have left: filling.py.
+Wanted is the greatest weight placed, then the greatest worth (goal.pxd): the sum of scores, less machine_cost points of
+policy.csv for every machine in use (policy pack); or that sum, and of equal ones the models evenly over the machines
+(spread). What a model takes of a machine is asked of the estimator at what the models before it have left: filling.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from llmfit._cases import Case
-from llmfit._packing import Packer
+from llmfit._packing import Packer, plan_worth
 from llmfit.filling import Fleet, Item, Kind, Laid, Plan, Site, matched
 
 EXACT_ITEMS, EXACT_NODES = 8, 6_000
@@ -19,28 +20,38 @@ COARSE = 250  # thousandths of a GiB
 MOST_ESTIMATES = 4_000_000  # of the greedy plans and their moves: half a second
 
 
+class Goal(NamedTuple):
+    """What is wanted beside the weight: few machines in use, each at `cost` tenths of score, or models on many."""
+
+    few: bool
+    cost: int
+
+    def worth(self, score: int, models: int) -> int:
+        return plan_worth(self.few, self.cost, score, models)
+
+
 class TooManyNodes(Exception):
     """The search is not small."""
 
 
 def pack(
-    cases: Sequence[Case], kinds: Sequence[Kind], sites: Sequence[Site], items: Sequence[Item], policy: str
+    cases: Sequence[Case], kinds: Sequence[Kind], sites: Sequence[Site], items: Sequence[Item], goal: Goal
 ) -> Plan:
     """The plan: the best there is where few things are to be placed, else a good one."""
     if len(items) <= EXACT_ITEMS:
         fleet = Fleet(cases, kinds, 1 if len(items) * len(sites) <= FINE else COARSE)
         try:
-            return Exact(fleet, [Site(site.kind, fleet.floor(site.left)) for site in sites], items, policy).plan()
+            return Exact(fleet, [Site(site.kind, fleet.floor(site.left)) for site in sites], items, goal).plan()
         except TooManyNodes:
             pass
-    return greedy(cases, kinds, sites, items, policy)
+    return greedy(cases, kinds, sites, items, goal)
 
 
 class Exact:
     """Depth-first over items: each to any machine, or nowhere. Equal machines are tried once."""
 
-    def __init__(self, fleet: Fleet, sites: Sequence[Site], items: Sequence[Item], policy: str) -> None:
-        self.fleet, self.sites, self.policy = fleet, sites, policy
+    def __init__(self, fleet: Fleet, sites: Sequence[Site], items: Sequence[Item], goal: Goal) -> None:
+        self.fleet, self.sites, self.goal = fleet, sites, goal
         solo = {
             item.case: max(
                 (ways[0][0] for site in set(sites) if (ways := fleet.ways(item.case, site.kind, site.left))), default=-1
@@ -53,21 +64,21 @@ class Exact:
         for _, item in reversed(self.able):
             self.weights.append(self.weights[-1] + item.weight)
             self.scores.append(self.scores[-1] + solo[item.case])
-        self.best: tuple[float, int, int] = (-1.0, -1, 0)
+        self.best: tuple[float, int] = (-1.0, 0)
         self.found: list[tuple[int, ...]] = []
         self.nodes = 0
 
     def plan(self) -> Plan:
         self._go(0, [()] * len(self.sites), 0.0, 0, set())
-        laid, placed = [], []
+        laid, placed, score = [], [], 0
         by_index = dict(self.able)
         for site, indices in zip(self.sites, self.found, strict=True):
             filled = self._fill(site, indices)
             assert filled is not None
+            score += filled[0]
             laid.append(filled[1])
             placed.append(matched(filled[1], [(index, by_index[index].case) for index in indices]))
-        weight, score, _ = self.best
-        return Plan(laid, placed, weight, score, sum(map(bool, laid)), self.fleet.sure)
+        return Plan(laid, placed, self.best[0], score, sum(map(bool, laid)), self.fleet.sure)
 
     def _fill(self, site: Site, indices: Sequence[int]) -> Laid | None:
         cases = self._cases
@@ -77,15 +88,26 @@ class Exact:
     def _cases(self) -> dict[int, int]:
         return {index: item.case for index, item in self.able}
 
-    def _go(self, at: int, content: list[tuple[int, ...]], weight: float, score: int, seen: set[object]) -> None:
+    def _most(self, content: Sequence[tuple[int, ...]], rest: int) -> int:
+        """What the last items can at most bring, all of them placed."""
+        most = self.goal.worth(self.scores[rest], 0)
+        if rest and self.goal.few and not any(content):
+            return most + self.goal.worth(0, 1)
+        if self.goal.few or content.count(()) >= rest:
+            return most
+        counts = list(map(len, content))
+        for _ in range(rest):
+            n = min(counts)
+            counts[counts.index(n)] += 1
+            most += self.goal.worth(0, n + 1) - self.goal.worth(0, n)
+        return most
+
+    def _go(self, at: int, content: list[tuple[int, ...]], weight: float, worth: int, seen: set[object]) -> None:
         rest = len(self.able) - at
-        used = sum(map(bool, content))
-        balance = -used if self.policy == "pack" else used
-        most = balance if self.policy == "pack" else min(used + rest, len(self.sites))
-        if (weight + self.weights[rest], score + self.scores[rest], most) <= self.best:
+        if (weight + self.weights[rest], worth + self._most(content, rest)) <= self.best:
             return
         if rest == 0:
-            self.best, self.found = (weight, score, balance), list(content)
+            self.best, self.found = (weight, worth), list(content)
             return
         who = dict(self.able)
         state = (
@@ -108,20 +130,21 @@ class Exact:
         for place, site in enumerate(self.sites):
             if item.apart and any(who[other].demand == item.demand for other in content[place]):
                 continue
-            before = self._fill(site, content[place])
-            after = self._fill(site, (*content[place], index))
+            here = (*content[place], index)
+            before, after = self._fill(site, content[place]), self._fill(site, here)
             if before is not None and after is not None:
-                tried.append((after[0] - before[0], -place))
+                gain = self.goal.worth(after[0], len(here)) - self.goal.worth(before[0], len(here) - 1)
+                tried.append((gain, -place))
         for gain, place in sorted(tried, reverse=True):
             old = content[-place]
             content[-place] = (*old, index)
-            self._go(at + 1, content, weight + item.weight, score + gain, seen)
+            self._go(at + 1, content, weight + item.weight, worth + gain, seen)
             content[-place] = old
-        self._go(at + 1, content, weight, score, seen)
+        self._go(at + 1, content, weight, worth, seen)
 
 
 def greedy(
-    cases: Sequence[Case], kinds: Sequence[Kind], sites: Sequence[Site], items: Sequence[Item], policy: str
+    cases: Sequence[Case], kinds: Sequence[Kind], sites: Sequence[Site], items: Sequence[Item], goal: Goal
 ) -> Plan:
     """A good plan: see _packing.pyx."""
     packer = Packer(
@@ -129,7 +152,8 @@ def greedy(
         [kind.host for kind in kinds],
         [(site.kind, site.left) for site in sites],
         [(item.case, item.demand, item.weight, item.apart) for item in items],
-        policy == "pack",
+        goal.few,
+        goal.cost,
         MOST_ESTIMATES,
     )
     packer.solve()

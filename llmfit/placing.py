@@ -12,7 +12,7 @@ from llmfit._cases import Case
 from llmfit.demands import Demand, Place, case_of, demands_of, places_of
 from llmfit.errors import BadParam
 from llmfit.filling import Item, Kind, Left, Plan, Site, Way, behind
-from llmfit.packing import pack
+from llmfit.packing import Goal, pack
 from llmfit.query import Engine
 from llmfit.shapes import Row
 from llmfit.shapes_place import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
@@ -45,7 +45,8 @@ def place(
             numbers[demand.key] = len(cases)
             cases.append(case_of(engine, demand))
         items += [Item(numbers[demand.key], at, demand.priority, demand.apart)] * demand.replicas
-    plan = pack(cases, kinds, [one.site for one in places], items, policy)
+    goal = Goal(policy == "pack", round(engine.catalog.policy["machine_cost"] * 10))
+    plan = pack(cases, kinds, [one.site for one in places], items, goal)
     lefts = [
         left_behind(kinds[one.site.kind], one.site.left, laid) for one, laid in zip(places, plan.laid, strict=True)
     ]

@@ -143,7 +143,7 @@ class Unplaced(Struct, frozen=True, kw_only=True):
 class Placement(Struct, frozen=True, kw_only=True):
     """Who goes where.
 
-    policy: pack or spread.
+    policy: pack (a machine in use costs 10 points of score) or spread.
     method: exact: nothing better exists; heuristic: nothing better was found.
     replicas: How many were asked for.
     placed: How many have a place.

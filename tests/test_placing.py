@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from llmfit.trial import Trial
 
 SMALL = ("Qwen/Qwen3-8B", "Qwen/Qwen3-4B", "microsoft/phi-4", "Qwen/Qwen3-14B")
 MILLI = GIB / 1000
+TRIFLES = 1000  # that a tenth of a score is worth
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +75,15 @@ def test_a_way_is_the_row_of_the_machine_with_that_much_left(engine: Engine, fac
     assert seen > 20
 
 
+def price(policy: str, counts: Sequence[int]) -> int:
+    """Packed, ten points for a machine in use, and fewer of equal plans; spread, of equal ones the even."""
+    used = sum(map(bool, counts))
+    return used * (100 * TRIFLES + 1) if policy == "pack" else sum(n * (n - 1) // 2 for n in counts)
+
+
 def best_there_is(
     engine: Engine, demands: list[dict[str, Any]], machines: list[dict[str, Any]], policy: str
-) -> tuple[float, int, int]:
+) -> tuple[float, int]:
     """Every order, machine and way, one after the other: the objective of the best."""
     asked = demands_of(engine, demands)
     places, kinds = places_of(engine, machines)
@@ -88,9 +96,9 @@ def best_there_is(
 
     @cache
     def go(
-        rest: tuple[int, ...], lefts: tuple[Any, ...], used: frozenset[int], hosts: frozenset[Any]
-    ) -> tuple[float, int, int]:
-        found = (0.0, 0, -len(used) if policy == "pack" else len(used))
+        rest: tuple[int, ...], lefts: tuple[Any, ...], counts: tuple[int, ...], hosts: frozenset[Any]
+    ) -> tuple[float, int]:
+        found = (0.0, -price(policy, counts))
         for demand in dict.fromkeys(rest):
             at = rest.index(demand)
             others = rest[:at] + rest[at + 1 :]
@@ -101,11 +109,12 @@ def best_there_is(
                     after = behind(kinds[one.site.kind].unified, lefts[spot], way[1])
                     now = (*lefts[:spot], after, *lefts[spot + 1 :])
                     more = hosts | {(demand, spot)} if asked[demand].apart else hosts
-                    weight, score, balance = go(others, now, used | {spot}, more)
-                    found = max(found, (weight + asked[demand].priority, score + way[0], balance))
+                    beside = (*counts[:spot], counts[spot] + 1, *counts[spot + 1 :])
+                    weight, worth = go(others, now, beside, more)
+                    found = max(found, (weight + asked[demand].priority, worth + way[0] * TRIFLES))
         return found
 
-    return go(todo, start, frozenset(), frozenset())
+    return go(todo, start, (0,) * len(places), frozenset())
 
 
 GPUS: tuple[dict[str, Any], ...] = (
@@ -137,10 +146,9 @@ def test_small_cases_are_the_best_there_is(engine: Engine, seed: int) -> None:
     ]
     policy = ("pack", "spread")[seed % 2]
     found = place(engine, demands, machines, policy)
-    used = -found.machines_used if policy == "pack" else found.machines_used
-    wanted = best_there_is(engine, demands, machines, policy)
+    worth = round(found.score * 10) * TRIFLES - price(policy, [one.models for one in found.machines])
     assert found.method == "exact"
-    assert (found.weight, round(found.score * 10), used) == wanted
+    assert (found.weight, worth) == best_there_is(engine, demands, machines, policy)
 
 
 def crowd(n_demands: int, n_machines: int, seed: int = 1) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -244,6 +252,25 @@ def test_policies(engine: Engine) -> None:
     assert place(engine, demands, machines, "pack").machines_used == 1
     assert place(engine, demands, machines, "spread").machines_used == 3
     assert place(engine, [{**demands[0], "spread": True}], machines, "pack").machines_used == 3
+
+
+def test_models_lose_a_little_to_free_a_machine_and_no_more(engine: Engine) -> None:
+    """Two models share a machine at smaller quantizations where that costs less than machine_cost; then they do not."""
+    demands = [{"model": "Qwen/Qwen3-14B", "replicas": 2}]
+    roomy, tight = ([{"gpu": "A100 80GB", "ram_gb": 64, "free_vram_gb": free}] * 2 for free in (28, 16))
+    many, few = place(engine, demands, roomy, "spread"), place(engine, demands, roomy, "pack")
+    assert (many.machines_used, few.machines_used) == (2, 1) and many.score - 10 < few.score < many.score
+    many, few = place(engine, demands, tight, "spread"), place(engine, demands, tight, "pack")
+    alone = place(engine, demands, tight[:1])
+    assert alone.placed == 2 and many.score - alone.score > 10
+    assert few.machines_used == 2 and few.score == many.score
+
+
+def test_spread_leaves_as_many_on_each(engine: Engine) -> None:
+    demands = [{"model": "Qwen/Qwen3-4B", "quant": "Q4_K_M", "context": 4096, "runtime": "llamacpp"}]
+    for replicas in (6, 30):  # exact and heuristic
+        found = place(engine, [{**demands[0], "replicas": replicas}], [{"gpu": "H100", "ram_gb": 64}] * 3, "spread")
+        assert [one.models for one in found.machines] == [replicas // 3] * 3
 
 
 def test_priority_decides_who_stays_out(engine: Engine) -> None:

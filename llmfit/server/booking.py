@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from llmfit import params
+from llmfit._core import give_back_freed_memory
 from llmfit.encode import gib_down
 from llmfit.errors import BadParam, Conflict, NotFound
 from llmfit.host import used_devices
@@ -51,6 +52,7 @@ class Books:
         if machine != self.engine.machine:
             self.engine.observe(machine)
             self.change = change_of(self.engine)
+            give_back_freed_memory()  # of what was known about the state before
 
     def listed(self) -> Reservations:
         """What is held."""

@@ -40,8 +40,10 @@ cdef extern from *:
         mallopt(M_TRIM_THRESHOLD, 32 << 20);
         mallopt(M_ARENA_MAX, 1);
     }
+    static void llmfit_give_back(void) { malloc_trim(1 << 20); }
     #else
     static void llmfit_keep_freed(void) {}
+    static void llmfit_give_back(void) {}
     #endif
     #ifdef __linux__
     #include <stdint.h>
@@ -55,6 +57,7 @@ cdef extern from *:
     #endif
     """
     void llmfit_keep_freed()
+    void llmfit_give_back() nogil
     void llmfit_in_large_pages(char* data, size_t size) nogil
 
 
@@ -70,6 +73,12 @@ def keep_freed_memory():
     One heap serves all threads, which take turns anyway. Called before any thread begins.
     """
     llmfit_keep_freed()
+
+
+def give_back_freed_memory():
+    """For a server, now and then: holes in the heap go back to the system, which else grow where answers come and go."""
+    with nogil:
+        llmfit_give_back()
 
 
 cdef struct Work:

@@ -1,7 +1,7 @@
 """Many models on many machines: built greedily in several ways, then improved by moves. No loop holds the GIL.
 
-Wanted, in this order: the greatest weight placed, the greatest sum of scores, few machines in use (pack) or many. Every
-model is estimated on what those before it on its machine have left. Work is bounded by a count of estimates, not by a
+Wanted is the greatest weight placed, then the greatest worth (goal.pxd): scores less what machines in use cost. Every model
+is estimated on what those before it on its machine have left. Work is bounded by a count of estimates, not by a
 clock, so that the same question has the same answer.
 """
 
@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from llmfit._cases cimport Case
 from llmfit._catalog cimport Host
 from llmfit.choices cimport again, all_of, best_score, smallest
+from llmfit.goal cimport TENTH, Goal, goal_of, worth
 from llmfit.machine cimport MAX_DEVICES, Machine
 from llmfit.ways cimport MOST_WAYS, Asked, Way, shrink, usual
 
@@ -23,6 +24,8 @@ cdef enum:
     STARTS = 30             # plans that are made
     STARTS_SHARE = 8        # and the part of all estimates up to which more than three are
     ENOUGH = 40             # another round of moves only where one in so many items was moved
+
+cdef long long LEAST = -(1LL << 60)
 
 cdef enum Order:
     LARGE_FIRST, SMALL_FIRST
@@ -57,6 +60,20 @@ cdef void* some(Py_ssize_t n, size_t size) except NULL:
     return found
 
 
+def plan_worth(bint pack, int cost, score, n):
+    """What a machine with `n` models counts in a plan, in units of which a tenth of a score has 2^24: the sum of their
+    scores (tenths); packed, less `cost` (tenths) if it is in use; spread, less a trifle for each two that share it.
+
+    >>> one = plan_worth(True, 100, 800, 1)
+    >>> plan_worth(True, 100, 1600, 2) - 2 * one == 100 * 2**24 + 1, plan_worth(True, 100, 0, 0)
+    (True, 0)
+    >>> plan_worth(False, 100, 1600, 2), plan_worth(False, 100, 1600, 3)
+    (26843545599, 26843545597)
+    """
+    cdef Goal g = goal_of(pack, cost)
+    return worth(&g, score, n)
+
+
 cdef class Packer:
     """`sites`: (kind, what is free as in Case.ways); `items`: (case, demand, weight, apart). `spent`: estimates, of which
     `most` beyond those of every case on every class of machines."""
@@ -64,6 +81,7 @@ cdef class Packer:
     cdef list cases, hosts
     cdef readonly int n_cases, n_sites, n_items, n_classes
     cdef int n_kinds, pack, stride
+    cdef Goal goal
     cdef Asked* asked           # by case
     cdef Machine* machines      # by kind, with what is free at the moment
     cdef int* place             # of the machine looked at: see shrink()
@@ -96,6 +114,7 @@ cdef class Packer:
     # What changes while items are placed, in one block, so that it can be kept and taken back.
     cdef char* block
     cdef char* kept
+    cdef char* before
     cdef size_t block_size
     cdef int* site_of           # by item; -1: nowhere
     cdef int* next_             # by item: the one behind it on its machine
@@ -108,11 +127,12 @@ cdef class Packer:
     cdef int* touched           # by class: how many are in use
     cdef Way* way               # by item
 
-    def __cinit__(self, list cases, list hosts, list sites, list items, bint pack, long long most):
+    def __cinit__(self, list cases, list hosts, list sites, list items, bint pack, int cost, long long most):
         cdef int i, k, n = 0
         cdef Case case
         cdef Host host
         self.cases, self.hosts, self.pack, self.most = cases, hosts, pack, most
+        self.goal = goal_of(pack, cost)
         self.n_cases, self.n_sites, self.n_items, self.n_kinds = len(cases), len(sites), len(items), len(hosts)
         self.asked = <Asked*>some(self.n_cases, sizeof(Asked))
         self.machines = <Machine*>some(self.n_kinds, sizeof(Machine))
@@ -164,6 +184,7 @@ cdef class Packer:
         )
         self.block = <char*>some(self.block_size, 1)
         self.kept = <char*>some(self.block_size, 1)
+        self.before = <char*>some(self.block_size, 1)
         self.way = <Way*>self.block
         self.site_of = <int*>&self.way[n]
         self.next_ = &self.site_of[n]
@@ -184,6 +205,7 @@ cdef class Packer:
         free(self.tops); free(self.needs); free(self.keys); free(self.ranked); free(self.points); free(self.class_start)
         free(self.place); free(self.who); free(self.other); free(self.trial); free(self.laid); free(self.laid_too)
         free(self.room); free(self.found); free(self.full); free(self.still); free(self.waiting); free(self.block); free(self.kept)
+        free(self.before)
 
     # One machine
 
@@ -440,35 +462,43 @@ cdef class Packer:
             self.ranked[self.points[k]] = c
             self.points[k] += 1
 
-    cdef int best_site(self, int item, int here, int least, int liked_least, Way* best) noexcept nogil:
-        """Where an item scores most in what is left, more than `least` (or as much, where the policy likes it more); -1: nowhere."""
-        cdef int case = self.items[item].case, r, c, i, s, got, liked, top, found = -1, like = liked_least, vain = 0
+    cdef int best_site(self, int item, int here, long long least, Way* best, long long* gain) noexcept nogil:
+        """Where an item brings most in what is left, more than `least`; -1: nowhere. Machines in use are looked at first
+        where few are wanted, else those that are not."""
+        cdef int case = self.items[item].case, k, r, c, i, s, fresh, first, end, got, vain, found = -1
+        cdef long long more
         cdef const Asked* a = &self.asked[case]
         cdef Way w
         self.rank(case)
-        best.score = least
-        for r in range(self.n_classes):
-            c = self.ranked[r]
-            top = self.tops[case * self.n_classes + c]
-            if top < 0 or top < best.score or vain > PATIENCE:
-                break
-            for i in range(self.class_start[c], min(self.class_start[c] + self.touched[c] + 1, self.class_start[c + 1])):
-                s = self.member[i]
-                liked = (self.count[s] > 0) == self.pack
-                if s == here or (top == best.score and liked <= like):
-                    continue
-                if self.needs[case] > self.free_of(s) or self.barred(item, s, -1):
-                    continue
-                self.spent += 1
-                got = usual(a, 0, self.on(self.kind[s], &self.left[s * self.stride]), self.place, &w) if a.n_rows == 1 else 0
-                if got == 0:
-                    got = self.best_of(a, s, &w)
-                if got > 0 and (w.score > best.score or (w.score == best.score and liked > like)):
-                    best[0] = w
-                    like, found, vain = liked, s, 0
-                elif found >= 0:
-                    vain += 1
+        gain[0] = least
+        for k in range(2):
+            fresh, vain = k == self.pack, 0
+            for r in range(self.n_classes):
+                c = self.ranked[r]
+                if self.tops[case * self.n_classes + c] < 0 or vain > PATIENCE:
+                    break
+                if worth(&self.goal, self.tops[case * self.n_classes + c], fresh) <= gain[0]:
+                    break
+                first = self.class_start[c] + (self.touched[c] if fresh else 0)
+                end = min(first + 1, self.class_start[c + 1]) if fresh else first + self.touched[c]
+                for i in range(first, end):
+                    s = self.member[i]
+                    if s == here or self.needs[case] > self.free_of(s) or self.barred(item, s, -1):
+                        continue
+                    self.spent += 1
+                    got = usual(a, 0, self.on(self.kind[s], &self.left[s * self.stride]), self.place, &w) if a.n_rows == 1 else 0
+                    if got == 0:
+                        got = self.best_of(a, s, &w)
+                    more = worth(&self.goal, self.score[s] + w.score, self.count[s] + 1) - self.worth_of(s) if got > 0 else least
+                    if more > gain[0]:
+                        best[0], gain[0] = w, more
+                        found, vain = s, 0
+                    elif found >= 0:
+                        vain += 1
         return found
+
+    cdef long long worth_of(self, int site) noexcept nogil:
+        return worth(&self.goal, self.score[site], self.count[site])
 
     cdef int best_of(self, const Asked* a, int s, Way* w) noexcept nogil:
         """The best of all ways on what is left of a machine."""
@@ -493,13 +523,14 @@ cdef class Packer:
     cdef void by_points(self) noexcept nogil:
         """Each item where it scores most."""
         cdef int i, s, item
+        cdef long long gain
         cdef Way w
         self.reset()
         for i in range(self.n_items):
             item = self.keys[i].item
             if self.full[self.items[item].case]:
                 continue
-            s = self.best_site(item, -1, -1, -1, &w)
+            s = self.best_site(item, -1, LEAST, &w, &gain)
             if s >= 0:
                 self.add(s, item, &w)
             elif not self.items[item].apart:
@@ -545,7 +576,8 @@ cdef class Packer:
 
     cdef int squeeze(self, int item) noexcept nogil:
         """1 if machines were found that make room for an item by smaller forms, and it went to the best of them."""
-        cdef int case = self.items[item].case, r, c, i, s, n, score, step, tried = 0, best = -1, best_gain = -(1 << 30)
+        cdef int case = self.items[item].case, r, c, i, s, n, score, step, tried = 0, best = -1
+        cdef long long gain, best_gain = LEAST
         cdef int rest[MAX_DEVICES + 1]
         self.rank(case)
         for r in range(self.n_classes):
@@ -561,8 +593,9 @@ cdef class Packer:
                 if not self.chain(self.kind[s], rest, self.who, n, 0, 1, NULL):
                     continue
                 score = self.fill(s, self.who, n, self.laid, &step)
-                if score >= 0 and score - self.score[s] > best_gain:
-                    best, best_gain = s, score - self.score[s]
+                gain = worth(&self.goal, score, n) - self.worth_of(s)
+                if score >= 0 and gain > best_gain:
+                    best, best_gain = s, gain
                 tried += 1
         if best < 0:
             return 0
@@ -599,8 +632,9 @@ cdef class Packer:
     cdef int elsewhere(self, int item, int here) noexcept nogil:
         """1 if the item, which is nowhere, is on another machine now, where it had room, if need be by smaller forms."""
         cdef int s
+        cdef long long gain
         cdef Way w
-        s = self.best_site(item, here, -1, -1, &w)
+        s = self.best_site(item, here, LEAST, &w, &gain)
         if s >= 0:
             self.add(s, item, &w)
             return 1
@@ -659,11 +693,11 @@ cdef class Packer:
             sum = sum + (self.items[i].weight if self.tops[self.items[i].case * self.n_classes + self.ranked[0]] >= 0 else 0)
         return sum
 
-    cdef long long score_placed(self) noexcept nogil:
+    cdef long long worth_placed(self) noexcept nogil:
         cdef int i
         cdef long long sum = 0
         for i in range(self.n_sites):
-            sum = sum + self.score[i]
+            sum = sum + self.worth_of(i)
         return sum
 
     cdef void complete(self) noexcept nogil:
@@ -683,31 +717,29 @@ cdef class Packer:
         self.refill()
 
     cdef int moved(self, int item) noexcept nogil:
-        """1 if the item scores more elsewhere, and is there now."""
-        cdef int here = self.site_of[item], case = self.items[item].case, n, m, s, t, r, c, i, loss, score, less, step, step_too, tried = 0
-        cdef int likes, gain
+        """1 if the item brings more elsewhere, and is there now."""
+        cdef int here = self.site_of[item], case = self.items[item].case, n, m, s, t, r, c, i, score, less, step, step_too, tried = 0
+        cdef long long loss, gain
         cdef Way w
         n = self.gather(here, item, -1, self.other)
         less = self.fill(here, self.other, n, self.laid_too, &step_too)
         if less < 0:
             return 0
-        loss = self.score[here] - less
-        likes = (n == 0) == self.pack  # the policy likes it that the machine is given up
+        loss = self.worth_of(here) - worth(&self.goal, less, n)
         self.rank(case)
-        if self.tops[case * self.n_classes + self.ranked[0]] < loss:
+        if self.tops[case * self.n_classes + self.ranked[0]] * <long long>TENTH <= loss:
             return 0
-        s = self.best_site(item, here, loss, 1 - (likes if n == 0 or not self.pack else 0), &w)
+        s = self.best_site(item, here, loss, &w, &gain)
         if s >= 0:
             m = self.gather(s, -1, item, self.who)
             score = self.fill(s, self.who, m, self.laid, &step)
-            gain = score - self.score[s] - loss
-            if score >= 0 and (gain > 0 or (gain == 0 and self.balance(here, s) > 0)):
+            if score >= 0 and worth(&self.goal, score, m) - self.worth_of(s) > loss:
                 self.put(here, self.other, n, self.laid_too, step_too, less)
                 self.put(s, self.who, m, self.laid, step, score)
                 return 1
         for r in range(self.n_classes):
             c = self.ranked[r]
-            if self.tops[case * self.n_classes + c] <= loss or tried >= CLOSER:
+            if self.tops[case * self.n_classes + c] * <long long>TENTH <= loss or tried >= CLOSER:
                 return 0
             for i in range(self.class_start[c], self.class_start[c] + self.touched[c]):
                 t = self.member[i]
@@ -716,11 +748,13 @@ cdef class Packer:
                 tried += 1
                 m = self.gather(t, -1, item, self.who)
                 score = self.fill(t, self.who, m, self.laid, &step)
-                if score - self.score[t] > loss:
+                if score >= 0 and worth(&self.goal, score, m) - self.worth_of(t) > loss:
+                    n = self.gather(here, item, -1, self.other)  # swapped() has used the arrays
+                    less = self.fill(here, self.other, n, self.laid_too, &step_too)
                     self.put(here, self.other, n, self.laid_too, step_too, less)
                     self.put(t, self.who, m, self.laid, step, score)
                     return 1
-                if self.swapped(item, here, t, loss):
+                if self.swapped(item, here, t, self.score[here] - less):
                     return 1
         return 0
 
@@ -771,10 +805,32 @@ cdef class Packer:
                     out = self.next_[out]
         return 0
 
-    cdef int balance(self, int from_, int to) noexcept nogil:
-        """Machines more (spread) or fewer (pack) in use after a move from one to the other."""
-        cdef int change = (self.count[to] == 0) - (self.count[from_] == 1)
-        return -change if self.pack else change
+    cdef int given_up(self, int site) noexcept nogil:
+        """1 if all that is on a machine is elsewhere now, which is worth more."""
+        cdef int old[FEW]
+        cdef int i, k, s, n = self.count[site]
+        cdef long long gain, sum = 0, least = self.worth_of(site)
+        cdef Way w
+        self.gather(site, -1, -1, old)
+        for k in range(1, n):  # the largest first
+            for i in range(k, 0, -1):
+                if self.needs[self.items[old[i]].case] > self.needs[self.items[old[i - 1]].case]:
+                    old[i], old[i - 1] = old[i - 1], old[i]
+        memcpy(self.before, self.block, self.block_size)
+        for k in range(n):
+            self.site_of[old[k]] = -1
+        self.put(site, old, 0, self.laid, 1, 0)
+        for k in range(n):
+            s = self.best_site(old[k], site, LEAST, &w, &gain)
+            if s < 0:
+                break
+            self.add(s, old[k], &w)
+            sum = sum + gain
+        else:
+            if sum > least:
+                return 1
+        memcpy(self.block, self.before, self.block_size)
+        return 0
 
     cdef void improve(self) noexcept nogil:
         """Moves while they help, those first that stand worst against what they could have."""
@@ -787,6 +843,9 @@ cdef class Packer:
             while self.n_waiting:
                 self.n_waiting -= 1
                 moves += self.settle(self.waiting[self.n_waiting])
+            for i in range(self.n_sites if self.pack else 0):
+                if 0 < self.count[i] <= FEW and self.spent <= self.most:
+                    moves += self.given_up(i)
             if moves * ENOUGH <= self.n_items:
                 break
 
@@ -812,7 +871,7 @@ cdef class Packer:
     def solve(self):
         """Place them."""
         cdef double most, weight, best = -1
-        cdef long long score, best_points = -1, limit = self.most
+        cdef long long points, best_points = LEAST, limit = self.most
         cdef int k = 0, small
         with nogil:
             self.prepare()
@@ -833,9 +892,9 @@ cdef class Packer:
                     self.improve()
                     self.complete()
                     weight = self.weight_placed()
-                score = self.score_placed()
-                if weight > best or (weight == best and score > best_points):
-                    best, best_points = weight, score
+                points = self.worth_placed()
+                if weight > best or (weight == best and points > best_points):
+                    best, best_points = weight, points
                     memcpy(self.kept, self.block, self.block_size)
                 k += 1
                 if k >= (STARTS if small else 3) or (not small and weight >= most):

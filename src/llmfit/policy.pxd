@@ -8,6 +8,7 @@ cdef struct Policy:
     double visible_loss, heavy_loss, loss_weight
     double community_factor, off_task_factor, slow_factor, no_gguf_penalty, copy_penalty, marginal_penalty
     double finetune_theta, unproven_theta, special_theta, prediction_weight, generation_step, undated_year
+    double machine_cost
     double unknown_spread, moe_spread, split_spread, high_spread
     double fixed_ms, tflops_exponent, moe_logit, bandwidth_logit, cache_efficiency
     double moe_layer, expert_exponent, hybrid_layer, gemma_layer, block_layer, roofline_cap, gpu_flop, cpu_flop
