@@ -17,7 +17,7 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith goal", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
-    "match order notes", "rows columns brief", "ways", "choices", "_catalog", "given",
+    "match order notes", "rows columns brief", "ways scored", "choices", "_catalog", "given",
     "_core _estimator _explain _cases _rules _rules_ranking _stream", "_packing",
 )  # fmt: skip
 PYTHON_LAYERS = (
