@@ -26,7 +26,10 @@ from llmfit.pack_rows import ROW_COLUMNS
 
 MACHINES = Path(__file__).parents[1] / "tests/machines"
 TURNS = 15
-TEXTS = {"row_json": "row_json_ends", "search": "search_ends", "ids": "id_ends", "gguf": "gguf_ends", "mlx": "mlx_ends"}
+TEXTS = {
+    "row_json": "row_json_ends", "search": "search_ends", "ids": "id_ends", "gguf": "gguf_ends", "mlx": "mlx_ends",
+    "notes": "note_ends",
+}  # fmt: skip
 
 
 def repeated(packed: Packed, times: int) -> Packed:

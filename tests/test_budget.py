@@ -10,6 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from llmfit import catalog as catalogs
+from llmfit._catalog import Catalog
+
 BENCH = Path(__file__).parents[1] / "bench"
 FIXED = {"test_yardstick": 0.005, "test_fast": 0.001}
 
@@ -59,3 +62,14 @@ def test_every_benchmark_has_a_budget() -> None:
     budgets = json.loads((BENCH / "budget.json").read_text())["ratio_to_yardstick"]
     assert {name.partition("[")[0] for name in budgets} | {check.YARDSTICK} == names
     assert all(ratio > 0 for ratio in budgets.values())
+
+
+def test_a_catalog_of_several_copies_opens() -> None:
+    """What bench/growth.py measures: it names every text of a packed catalog."""
+    spec = importlib.util.spec_from_file_location("growth", BENCH / "growth.py")
+    assert spec and spec.loader
+    growth = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(growth)
+    opened = catalogs.default()
+    twice = Catalog(growth.repeated(opened._packed, 2), growth.wire_words(), growth.POLICY_NAMES)
+    assert twice.name_of(opened.size) == twice.name_of(0) and twice.n_shapes == 2 * opened.core.n_shapes

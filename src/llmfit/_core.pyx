@@ -162,6 +162,7 @@ cdef class Estimates:
         self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError
+        llmfit_in_large_pages(<char*>self.by_shape, (c.n_shapes + 1) * sizeof(Estimate))
         if rows is not None:
             self.n_rows = len(rows)
             self.rows = <int*>malloc((self.n_rows + 1) * sizeof(int))
