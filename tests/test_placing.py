@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -21,6 +20,8 @@ from llmfit.machine import GIB, Machine, taken
 from llmfit.placing import place
 from llmfit.query import Engine, quant_mask
 from llmfit.trial import Trial
+
+from .placements import within
 
 SMALL = ("Qwen/Qwen3-8B", "Qwen/Qwen3-4B", "microsoft/phi-4", "Qwen/Qwen3-14B")
 MILLI = GIB / 1000
@@ -369,14 +370,7 @@ def test_a_thousand_on_a_thousand(engine: Engine) -> None:
     """Budget: 2 s of processor time; the best of three, since other work runs beside tests."""
     demands, machines = crowd(1000, 1000)
     place(engine, demands[:10], machines[:10])
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        found = place(engine, demands, machines)
-        times.append(time.process_time() - start)
-        if times[-1] < 2.0:
-            break
-    assert min(times) < 2.0, times
+    found = within(2.0, engine, demands, machines)
     assert found.placed > 800
     # who has no place has none on empty machines either
     assert all("even with nothing else on it" in one.why or "no machine has room" in one.why for one in found.unplaced)

@@ -1,7 +1,8 @@
 """Estimates of a whole catalog on one machine, and their ranking: loops without the GIL over the rules.
 
-Objects are filled when they are made and then only read, except that a Ranking encodes a row the first time that it
-is asked for: use one Ranking from one thread at a time.
+Objects are filled when they are made and then only read, except that lazy Estimates are made under a lock when a
+Ranking needs them, and that a Ranking judges and encodes a row the first time that it is asked for: use one Ranking from
+one thread at a time.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -20,12 +21,12 @@ from llmfit.codes cimport *
 from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
 from llmfit.cut cimport put_members
 from llmfit.estimate cimport Estimate, Settings, estimate
+from llmfit.fit cimport fit_score
 from llmfit.machine cimport Machine
 from llmfit.match cimport Match
 from llmfit.notes cimport RowText
 from llmfit.order cimport Place, compare, keep_first
 from llmfit.rows cimport put_row
-from llmfit.fit cimport fit_score
 from llmfit.score cimport Row
 from llmfit.scored cimport Scored, may_pass, passes, place_of, representatives, row_room_of, row_text, stands_for
 from llmfit.sketch cimport Fastest, RowSketch, fastest_of, fits_somewhere, most_tenths, most_tps
