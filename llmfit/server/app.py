@@ -15,6 +15,7 @@ from llmfit.server.board import Board
 from llmfit.server.booking import Books
 from llmfit.server.connection import SILENCE_SECONDS
 from llmfit.server.counts import Counts
+from llmfit.server.door import places
 from llmfit.server.failures import MOST_BODY, MOST_HEADERS
 from llmfit.server.front import Front
 from llmfit.server.hosts import HostCheck
@@ -54,6 +55,7 @@ class Shared:
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.access, settings.address)
         self.board, self.ledger = Board(), Ledger()
+        self.places = places(settings.workers)
         self.counts = Counts(settings.workers) if settings.metrics else None
 
 

@@ -15,11 +15,13 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from types import FrameType
 from typing import Any, TypeAlias
 
 import uvloop
 from sanic import Sanic
+from sanic.models.server_types import Signal
 
 from llmfit._core import keep_freed_memory
 from llmfit.errors import LlmfitError
@@ -27,12 +29,13 @@ from llmfit.machine import Machine
 from llmfit.server import logs
 from llmfit.server.app import Settings, Shared, create_app
 from llmfit.server.board import Board
-from llmfit.server.connection import SILENCE_SECONDS, Connection, Fronted
+from llmfit.server.connection import Connection, Fronted
 from llmfit.server.counts import REPLACED
+from llmfit.server.door import Door, Held
 from llmfit.server.metrics import wanted
 from llmfit.server.routes import Routes
 from llmfit.server.signals import without_stop_signals
-from llmfit.server.sockets import BACKLOG, listen, remove_socket_file
+from llmfit.server.sockets import listen, remove_socket_file
 from llmfit.server.watching import watch
 from llmfit.tables import Profile
 
@@ -90,7 +93,7 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     if number == 0:
         above = os.getppid() if settings.workers > 1 else None
         threading.Thread(target=watch, args=(reload.ask, above), daemon=True, name="watcher").start()
-    uvloop.run(answer(app, routes, reload, shared, sock))
+    uvloop.run(answer(app, routes, reload, shared, sock, number))
 
 
 class Reload:
@@ -154,30 +157,28 @@ def observe(settings: Settings, board: Board, look: threading.Event) -> None:
         source = LiveSource()
 
 
-async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock: socket.socket) -> None:
+async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock: socket.socket, number: int) -> None:
     """Accept connections until a signal, then let every answer end.
 
     Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
     """
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     access = shared.access
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, told.set)
+    for each in STOP_SIGNALS:
+        loop.add_signal_handler(each, told.set)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
-    more: dict[str, Any] = {"ssl_handshake_timeout": SILENCE_SECONDS} if access.tls is not None else {}
-    server = await app.create_server(
-        sock=sock, backlog=BACKLOG, protocol=Fronted if app.ctx.front else Connection, ssl=access.tls,
-        asyncio_server_kwargs={"start_serving": False, **more},
+    await app._startup()  # type: ignore[no-untyped-call]
+    held = Held(shared.places, number)
+    protocol = partial(
+        Fronted if app.ctx.front else Connection, loop=loop, app=app, connections=held, signal=Signal()
     )  # fmt: skip
-    assert server is not None
-    await server.startup()  # type: ignore[no-untyped-call]
-    await server.start_serving()  # type: ignore[no-untyped-call]
+    door = Door(sock, held, protocol, access.tls)
     routes.ready = True
     while not told.is_set():
         if reload.asked:
             await reload.now()
-        routes.note(len(server.connections))
+        routes.note(len(held))
         machine = shared.board.news()
         if machine is not None or routes.books.changed():
             await routes.settle(machine)
@@ -185,21 +186,19 @@ async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock:
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
     routes.events.close()
-    closed = server.close()  # type: ignore[no-untyped-call]
+    door.close()
     until = loop.time() + DRAIN_SECONDS
-    while server.connections and loop.time() < until:
-        for connection in tuple(server.connections):
+    while held and loop.time() < until:
+        for connection in tuple(held):
             connection.signal.stopped = True
             connection.close_if_idle()
         await asyncio.sleep(0.02)
-    for connection in tuple(server.connections):
-        connection.abort()
+    for connection in tuple(held):
+        connection.abort()  # type: ignore[no-untyped-call]
     # What is left is to end: another signal has nothing to add, not even here.
     without_stop_signals()
     for executor in (routes.worker, routes.packer):
         executor.shutdown(wait=False, cancel_futures=True)
-    if closed is not None:
-        closed.cancel()
 
 
 class Workers:

@@ -1,0 +1,111 @@
+"""Lets connections in, so that all workers hold about as many.
+
+Workers share one listening socket. Left to whoever wakes first, one of them may end up with all connections of a few
+busy clients while another core idles. So a worker that holds more than another one waits a moment with the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import socket
+from collections.abc import Callable
+from ssl import SSLContext
+from typing import Any
+
+from sanic.server import HttpProtocol
+
+from llmfit.server.connection import SILENCE_SECONDS
+
+MOMENT = 0.003  # seconds; then the connection is taken in any case: another worker may be busy, or gone
+SHORT_OF_FILES = 0.1  # seconds until the next try where there is no descriptor left for a connection
+
+
+class Held(set[HttpProtocol]):
+    """The open connections of a worker; their number stands where all workers can read it."""
+
+    def __init__(self, numbers: memoryview[int], worker: int) -> None:
+        super().__init__()
+        self.numbers, self.worker = numbers, worker
+        self.coming = 0  # accepted, not yet among the open ones
+        self.tell()
+
+    def tell(self) -> None:
+        self.numbers[self.worker] = len(self) + self.coming
+
+    def add(self, connection: HttpProtocol) -> None:
+        super().add(connection)
+        self.tell()
+
+    def discard(self, connection: object) -> None:
+        super().discard(connection)
+        self.tell()
+
+    def ahead(self) -> bool:
+        """Whether another worker holds fewer, by more than an eighth."""
+        least = min(self.numbers)
+        return self.numbers[self.worker] > least + (least >> 3)
+
+
+def places(workers: int) -> memoryview[int]:
+    """A number for each worker, in memory that they share."""
+    return memoryview(mmap.mmap(-1, 8 * workers)).cast("q")
+
+
+class Door:
+    """Accepts one connection at a time from the socket, each with a protocol of its own, until it is closed."""
+
+    def __init__(
+        self, sock: socket.socket, held: Held, protocol: Callable[[], HttpProtocol], tls: SSLContext | None
+    ) -> None:
+        self.loop, self.sock, self.held, self.protocol = asyncio.get_running_loop(), sock, held, protocol
+        self.more: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": SILENCE_SECONDS} if tls is not None else {}
+        self.coming: set[asyncio.Task[Any]] = set()
+        self.closed = False
+        sock.setblocking(False)
+        self.loop.add_reader(sock, self.knock)
+
+    def knock(self) -> None:
+        """Somebody is there."""
+        if self.held.ahead():
+            self.wait(MOMENT)
+        else:
+            self.let_in()
+
+    def wait(self, seconds: float) -> None:
+        """Leave who comes to the others for so long, then take one."""
+        self.loop.remove_reader(self.sock)
+        self.loop.call_later(seconds, self.waited)
+
+    def waited(self) -> None:
+        if not self.closed:
+            self.loop.add_reader(self.sock, self.knock)
+            self.let_in()
+
+    def let_in(self) -> None:
+        try:
+            connection, _ = self.sock.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or it has gone
+            return
+        except OSError:
+            self.wait(SHORT_OF_FILES)
+            return
+        self.held.coming += 1
+        self.held.tell()
+        task = self.loop.create_task(self.welcome(connection))
+        self.coming.add(task)  # the loop holds tasks weakly
+        task.add_done_callback(self.coming.discard)
+
+    async def welcome(self, connection: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(self.protocol, connection, **self.more)
+        except OSError:  # it went, or its TLS handshake failed: its own affair
+            connection.close()
+        finally:
+            self.held.coming -= 1
+            self.held.tell()
+
+    def close(self) -> None:
+        self.closed = True
+        self.loop.remove_reader(self.sock)
+        self.sock.close()
