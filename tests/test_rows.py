@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 
-from llmfit import codes
+from llmfit import _rules, codes
 from llmfit.shapes import Row, System
 
 METHODS = {"gpu": "roofline", "tensor_parallel": "roofline", "moe_offload": "offload_roofline",
@@ -24,6 +26,14 @@ Check = Callable[[Row, System], object]
 
 def near(a: float, b: float) -> bool:
     return abs(a - b) < 0.0005
+
+
+@given(value=integers(0, 10**17 // 100) | integers(0, 100_000), decimals=integers(1, 3))
+def test_numbers_are_written_as_by_msgspec(value: int, decimals: int) -> None:
+    assert _rules.written(value=value) == msgspec.json.encode(value)
+    assert _rules.written(value=-value) == msgspec.json.encode(-value)
+    if value < 10**15:  # further digits than a float has
+        assert _rules.written(value=value, decimals=decimals) == msgspec.json.encode(value / 10**decimals)
 
 
 def hold(simulated: Simulated, check: Check, tight: bool = False) -> None:

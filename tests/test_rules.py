@@ -48,7 +48,7 @@ def test_every_rule_of_the_kernel_is_shown() -> None:
         text = (SOURCES / f"{concept}.pxd").read_text()
         rules |= set(re.findall(r"^cdef inline [\w ]+?\*? ?(\w+)\(", text, re.MULTILINE))
     assert len(rules) > 30
-    assert rules - NOT_SHOWN == set(RULES)
+    assert rules - NOT_SHOWN == set(RULES) - {"written"}  # the one formula of a module that is else no concept
 
 
 def test_only_named_numbers_are_taken() -> None:

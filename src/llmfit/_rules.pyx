@@ -12,6 +12,7 @@ from libc.string cimport memset
 
 from llmfit import codes as _codes
 
+cimport llmfit.buffer as buffer
 cimport llmfit.gguf as gguf
 cimport llmfit.machine as machine
 cimport llmfit.memory as memory
@@ -726,3 +727,21 @@ def prefill_tps(*, dict policy, double weights, double prompt, double bandwidth,
     cdef Policy p = a_policy(policy)
     r.prompt_ms = prompt_ms
     return speed.prefill_tps(&m, weights, prompt, depth, &r, &p)
+
+
+def written(*, long long value, int decimals=0):
+    """`value` / 10^decimals as JSON: an integer, or the shortest number with at least one and at most three decimals.
+
+    >>> written(value=-12345), written(value=1500, decimals=3), written(value=7, decimals=2), written(value=40, decimals=1)
+    (b'-12345', b'1.5', b'0.07', b'4.0')
+    """
+    cdef char text[32]
+    cdef buffer.Buffer b
+    if not 0 <= decimals <= 3 or decimals and value < 0:
+        raise ValueError(f"invalid decimals or value: {decimals}, {value}: use 0 to 3, and no negative value with decimals")
+    b.data, b.size, b.room, b.failed = text, 0, 32, 0
+    if decimals:
+        buffer.put_fixed(&b, value, decimals)
+    else:
+        buffer.put_int(&b, value)
+    return text[:b.size]
