@@ -17,7 +17,8 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith goal", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
-    "match order notes", "rows columns brief", "ways scored", "choices", "_catalog", "given",
+    "match order notes", "rows columns brief", "ways scored left", "choices packing", "lay",
+    "seats", "sites", "plans swaps", "rooms moves", "_catalog", "given",
     "_core _estimator _explain _cases _rules _rules_ranking _stream", "_packing",
 )  # fmt: skip
 PYTHON_LAYERS = (
@@ -146,7 +147,8 @@ def test_nothing_needs_the_glass_case() -> None:
 
 
 def test_files_stay_small() -> None:
-    sizes = {path: len(path.read_text().splitlines()) for path in (*PACKAGE.rglob("*.py"), *KERNEL.glob("*.pxd"))}
-    large = {path.name: n for path, n in sizes.items() if n > (320 if path.suffix == ".py" else 170)}
+    most = {".py": 320, ".pxd": 170, ".pyx": 750}  # docs/architecture.md
+    sizes = {path: len(path.read_text().splitlines()) for path in (*PACKAGE.rglob("*.py"), *KERNEL.glob("*.p[yx][dx]"))}
+    large = {path.name: n for path, n in sizes.items() if n > most[path.suffix]}
     # one long sequence each, which reads worse in two files
     assert set(large) <= {"pack.py", "rows.pxd", "shapes.py"}, large

@@ -24,7 +24,7 @@ SKETCHES = {"sketch_of", "row_sketch_of", "hurry_up", "fastest_of", "most_tenths
 NOT_SHOWN = PARTS | ADDS | SKETCHES
 CONCEPTS = (
     "quant", "model", "tensors", "gguf", "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",
-    "sketch",
+    "sketch", "left",
 )  # fmt: skip
 
 

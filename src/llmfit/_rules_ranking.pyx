@@ -9,6 +9,7 @@ from libc.string cimport memset
 cimport llmfit.evidence as evidence
 cimport llmfit.fit as fit
 cimport llmfit.job as job
+cimport llmfit.left as lefts
 cimport llmfit.score as score
 cimport llmfit.sketch as sketch
 cimport llmfit.verdict as verdicts
@@ -17,7 +18,7 @@ from llmfit.estimate cimport Estimate, Settings, weigh
 from llmfit.fit cimport Candidate
 from llmfit.job cimport Job
 from llmfit.given cimport a_model, a_policy, a_rate, filled
-from llmfit.machine cimport Machine, Rate
+from llmfit.machine cimport MAX_DEVICES, Machine, Rate
 from llmfit.model cimport Model
 from llmfit.policy cimport Policy
 from llmfit.score cimport Quality, Row, UseCaseWeights
@@ -499,3 +500,25 @@ def most_points(*, double base, double tps, dict weights, dict policy, double fa
     memset(&w, 0, sizeof(UseCaseWeights))
     w = filled(w, weights, "a use case")
     return sketch.most_points(base, factor, tps, &w, &p)
+
+
+# left.pxd
+
+def behind(*, tuple left, tuple used, bint unified=False):
+    """What a model leaves of a machine's memory, one number for each device and RAM last, thousandths of a GiB.
+
+    left - used, never below 0; where devices share RAM (`unified`), what they take is taken from it too, and no device has
+    more than is left of it. By hand: 8000 of one memory less 3000 on the device.
+
+    >>> behind(left=(8000, 16000), used=(3000, 500)), behind(left=(8000, 8000), used=(3000, 0), unified=True)
+    ((5000, 15500), (5000, 5000))
+    """
+    cdef int have[MAX_DEVICES + 1]
+    cdef int takes[MAX_DEVICES + 1]
+    cdef int k, n = len(left)
+    if not 0 < n <= MAX_DEVICES + 1 or len(used) != n:
+        raise ValueError("one number for each device, and one for RAM")
+    for k in range(n):
+        have[k], takes[k] = left[k], used[k]
+    lefts.behind(unified, n - 1, have, takes)
+    return tuple([have[k] for k in range(n)])

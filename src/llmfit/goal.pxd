@@ -16,3 +16,8 @@ cdef inline Goal goal_of(bint pack, int cost) noexcept nogil:
 cdef inline long long worth(const Goal* g, long long score, long long n) noexcept nogil:
     """What the `n` models of a machine count, whose scores have this sum."""
     return score * TENTH - (g.machine if n else 0) - g.even * (n * (n - 1) // 2)
+
+
+cdef inline long long lowest() noexcept nogil:
+    """Less than any plan is worth."""
+    return -(<long long>1 << 60)
