@@ -59,7 +59,7 @@ class Fleet:
         self.cases, self.kinds, self.step = cases, kinds, step
         self._ways: dict[tuple[int, int, Left], list[Way]] = {}
         self._fills: dict[tuple[int, Left, tuple[int, ...]], Laid | None] = {}
-        self.sure = True  # no search within a machine was cut short
+        self.sure = step == 1  # and no search within a machine was cut short
 
     def ways(self, case: int, kind: int, left: Left) -> list[Way]:
         """Ways that run, best score first."""

@@ -29,6 +29,9 @@ class Goal(NamedTuple):
     def worth(self, score: int, models: int) -> int:
         return plan_worth(self.few, self.cost, score, models)
 
+    def of(self, plan: Plan) -> tuple[float, int]:
+        return plan.weight, sum(self.worth(sum(way[0] for _, way in laid), len(laid)) for laid in plan.laid)
+
 
 class TooManyNodes(Exception):
     """The search is not small."""
@@ -37,13 +40,17 @@ class TooManyNodes(Exception):
 def pack(
     cases: Sequence[Case], kinds: Sequence[Kind], sites: Sequence[Site], items: Sequence[Item], goal: Goal
 ) -> Plan:
-    """The plan: the best there is where few things are to be placed, else a good one."""
+    """The plan: the best there is where few things are to be placed and the search ends, else a good one."""
     if len(items) <= EXACT_ITEMS:
         fleet = Fleet(cases, kinds, 1 if len(items) * len(sites) <= FINE else COARSE)
         try:
-            return Exact(fleet, [Site(site.kind, fleet.floor(site.left)) for site in sites], items, goal).plan()
+            plan = Exact(fleet, [Site(site.kind, fleet.floor(site.left)) for site in sites], items, goal).plan()
         except TooManyNodes:
             pass
+        else:
+            if plan.exact:
+                return plan
+            return max(plan, greedy(cases, kinds, sites, items, goal), key=goal.of)
     return greedy(cases, kinds, sites, items, goal)
 
 

@@ -17,7 +17,8 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 KERNEL_LAYERS = (
     "codes policy buffer arith goal", "model cut", "tensors", "gguf", "quant", "machine memory", "speed", "job",
     "fit score", "place_gpu place_ram evidence", "choose", "estimate", "parts", "verdict detail sketch",
-    "match order notes", "rows columns brief", "ways scored left", "choices packing", "lay",
+    "match order notes", "rows columns brief", "ways scored left", "forms",
+    "choices packing", "lay",
     "seats", "sites", "plans swaps", "rooms moves", "_catalog", "given",
     "_core _estimator _explain _cases _rules _rules_ranking _stream", "_packing",
 )  # fmt: skip

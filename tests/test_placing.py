@@ -123,13 +123,18 @@ GPUS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(24))
+# A search that took for granted that a machine runs with more memory what it runs with less missed these.
+MISSED = (153, 460, 662, 715, 850, 1262, 1330, 1506, 1800, 1868)
+
+
+@pytest.mark.parametrize("seed", [*range(24), *MISSED])
 def test_small_cases_are_the_best_there_is(engine: Engine, seed: int) -> None:
     chance = random.Random(seed)
     demands: list[dict[str, Any]] = [
         {
             "model": chance.choice(SMALL), "context": chance.choice((4096, 16384)), "min_tps": chance.choice((8, 25)),
-            "priority": chance.choice((1, 1, 2)), "min_fit": "good",
+            "priority": chance.choice((1, 1, 2)),
+            "min_fit": "good" if seed < 24 else chance.choice(("good", "marginal")),
         }
         for _ in range(3)
     ]  # fmt: skip
@@ -150,6 +155,15 @@ def test_small_cases_are_the_best_there_is(engine: Engine, seed: int) -> None:
     worth = round(found.score * 10) * TRIFLES - price(policy, [one.models for one in found.machines])
     assert found.method == "exact"
     assert (found.weight, worth) == best_there_is(engine, demands, machines, policy)
+
+
+def test_what_is_too_slow_in_ram_alone_lies_on_the_gpu_too(engine: Engine) -> None:
+    """The ranking prefers RAM alone here, at 7 tokens/s; with layers on the GPU it is faster, and at any free RAM."""
+    demand = {"model": "microsoft/phi-4", "context": 16384, "min_tps": 8}
+    for free in (9.6, 16):
+        machine = {"gpu": "2x RTX 3090", "ram_gb": 32, "free_vram_gb": 7, "free_ram_gb": free}
+        (found,) = place(engine, [demand], [machine]).assignments
+        assert found.run_mode == "cpu_offload" and found.estimated_tps >= 8
 
 
 def crowd(n_demands: int, n_machines: int, seed: int = 1) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,9 +1,10 @@
 # What a case can choose on what is left of a machine: all that is worth it, the best by the ranking, the smallest.
 from libc.stdlib cimport qsort
 from llmfit.codes cimport *
+from llmfit.forms cimport at_form
 from llmfit.job cimport Forms, Job
 from llmfit.machine cimport MAX_DEVICES, Machine
-from llmfit.ways cimport MOST_WAYS, Asked, Way, at_form, forms_here, usual
+from llmfit.ways cimport MOST_WAYS, Asked, Way, forms_here, usual
 
 
 cdef inline int by_score(const void* a, const void* b) noexcept nogil:

@@ -126,13 +126,3 @@ cdef inline int usual(const Asked* a, int k, const Machine* h, const int* place,
         if forms_here(a, h, shape, runtime, &f):
             try_runtime(&j, &f, runtime, &e.best)
     return reached(a, k, h, &j, place, &e, w)
-
-
-cdef inline int at_form(const Asked* a, int k, const Machine* h, const Job* j, const Forms* f, int i, int runtime, const int* place, Way* w) noexcept nogil:
-    """The best way of one form alone; as usual()."""
-    cdef Estimate e
-    cdef Forms one = f[0]
-    one.n, one.quant, one.sizes, one.step = 1, f.quant + i, f.sizes + i, f.step + i
-    e.best.fits = 0
-    try_runtime(j, &one, runtime, &e.best)
-    return reached(a, k, h, j, place, &e, w)
