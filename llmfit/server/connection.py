@@ -1,7 +1,8 @@
 """One connection: who sends too slowly is cut off, and who comes when all places are taken is not let in.
 
 Sanic's own timeouts count from the last byte, so that one byte now and then holds a connection for ever. Here a whole
-request has a time, looked at by the timer that each connection has anyway: no request pays for it.
+request has a time, looked at by the timer that each connection has anyway: no request pays for it. Looks are counted,
+not seconds: three looks later are 15 s or 14.999 s later by the clock, and nobody is to have a fourth.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from sanic.http import Http, Stage
 from sanic.response import BaseHTTPResponse
 from sanic.server import HttpProtocol
 
-SILENCE_SECONDS = 10.0  # within a request
-REQUEST_SECONDS = 15.0  # for all of a request, header and body; noticed up to SILENCE_SECONDS / 2 later
+SILENCE_SECONDS = 10.0  # within a request; Sanic looks at each connection every SILENCE_SECONDS / 2
+MOST_LOOKS = 3  # after the first that sees a request: all of it, header and body, has 15 s and what that one was late
 MOST_CONNECTIONS = 12_000  # of a worker; an idle one takes 8 kB
 SPARE_FILES = 64  # descriptors that stay free
 
@@ -39,7 +40,7 @@ class Connection(HttpProtocol):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._receiving = (-1, 0.0)  # the number of the request that is coming in, and since when
+        self._receiving = (-1, 0)  # the number of the request that is coming in, and how often it was seen before
 
     def connection_made(self, transport: BaseTransport) -> None:
         if len(self.connections) >= most_connections():
@@ -56,10 +57,10 @@ class Connection(HttpProtocol):
         if self._task and http is not None:
             body = http.stage is Stage.HANDLER and bool(http.request_body)
             if body or http.stage is Stage.REQUEST:
-                number, now = self.state["requests_count"] - body, self.loop.time()
-                if self._receiving[0] != number:
-                    self._receiving = number, now
-                elif now - self._receiving[1] > REQUEST_SECONDS:
+                number = self.state["requests_count"] - body
+                seen = self._receiving[1] + 1 if self._receiving[0] == number else 0
+                self._receiving = number, seen
+                if seen >= MOST_LOOKS:
                     http.exception = RequestTimeout("too slow")
                     http.request_body = None  # the rest is not waited for
                     self._task.cancel()

