@@ -198,7 +198,7 @@ def test_a_reader_that_leaves_early() -> None:
     program.stdout.close()
     assert b"Traceback" not in program.stderr.read()
     program.stderr.close()
-    program.wait(20)
+    program.wait(60)
 
 
 def test_colour_where_it_is_wanted() -> None:

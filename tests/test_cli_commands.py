@@ -97,7 +97,7 @@ def test_serve_in_a_terminal_ends_with_a_key() -> None:
     child, screen = pty.fork()
     if child == 0:
         os.execve(str(PROGRAM), [str(PROGRAM), "serve", "--port", "0"], {**os.environ, "TERM": "xterm-256color"})
-    rescue = threading.Timer(20, os.kill, (child, signal.SIGKILL))
+    rescue = threading.Timer(60, os.kill, (child, signal.SIGKILL))
     rescue.start()
     said = b""
     while b"listening on" not in said:

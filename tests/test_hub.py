@@ -181,7 +181,7 @@ def test_a_wait_without_end_is_not_waited_for(hub: Hub, own: Own, header: str) -
     begun = time.monotonic()
     status, _, err = own.run("catalog", "update")
     assert status == 1 and err.startswith("llmfit: the Hub asks to wait ") and err.count("\n") == 1, err
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 50
 
 
 def test_an_update_that_is_cut_off_goes_on(hub: Hub, own: Own) -> None:
@@ -207,7 +207,7 @@ def test_an_update_that_is_killed_goes_on(hub: Hub, own: Own) -> None:
         hub.add(f"acme/M{at}-7B")
     hub.wrong.append(lambda handler: bool("M2" in handler.path and time.sleep(30)))
     one = own.start("catalog", "update")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not hub.count("M2") and time.monotonic() < end:
         time.sleep(0.02)
     status, _, err = own.run("catalog", "update")

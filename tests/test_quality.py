@@ -185,12 +185,13 @@ def test_a_small_model_loses_more() -> None:
 
 
 def test_opening_stays_cheap() -> None:
+    """Processor time: other work runs beside tests."""
     import time
 
     path = catalog.shipped_path()
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         catalog.Catalog(path)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.06

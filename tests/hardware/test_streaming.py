@@ -182,9 +182,9 @@ def test_a_failure_is_not_repeated_at_once(environment: dict[str, str], measured
 
 def test_this_machine() -> None:
     """Really read: a sane figure, or a reason why not, in well under a second of reading."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = s.measure(replace(PLAN, cores=2, free_bytes=2 << 30))
-    assert time.perf_counter() - begun < 5  # half a second where nothing else runs
+    assert time.process_time() - begun < 5  # of two threads, each half a second
     assert found.problem if found.gbps is None else 1 < found.gbps < 1000
     rates = s.read_rates(1, 64 << 20)
     assert len(rates) >= s.LEAST_PASSES or min(rates) > 0

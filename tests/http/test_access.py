@@ -33,12 +33,12 @@ def status(server: Server, path: str = TOP, method: str = "GET", **headers: str)
 def refusal(*arguments: str) -> str:
     """What a server that does not start says: one line, exit status 1 or 2."""
     program = Path(sys.executable).with_name("llmfit")
-    done = subprocess.run([program, "serve", "--port", "0", *arguments], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([program, "serve", "--port", "0", *arguments], capture_output=True, text=True, timeout=90)
     assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, (done.returncode, done.stderr)
     return done.stderr
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 6) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
@@ -116,7 +116,7 @@ def test_token_files_that_are_no_good(tmp_path: Path, text: str) -> None:
 
 def test_a_unix_socket_needs_no_token(start_server: Start, tokens: Path, tmp_path: Path) -> None:
     path = tmp_path / "llmfit.sock"
-    own = start_server("--unix-socket", str(path), "--token-file", str(tokens), "--rate-limit", "1:1")
+    own = start_server("--unix-socket", str(path), "--token-file", str(tokens), "--rate-limit", "0.001:1")
     assert [status(own) for _ in range(4)] == [200] * 4
 
 
@@ -181,18 +181,19 @@ def test_preflight_comes_before_the_token(start_server: Start, tokens: Path) -> 
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_a_client_that_asks_too_often(start_server: Start, workers: str) -> None:
     own = start_server("--rate-limit", "2:10", "--workers", workers, "--allow-host", "x")
-    answers = [own.fresh().get(TOP) for _ in range(30)]
     begun = time.monotonic()
+    answers = [own.fresh().get(TOP) for _ in range(30)]
+    ended = time.monotonic()
     passed = sum(answer.status == 200 for answer in answers)
-    assert 10 <= passed <= 14, [answer.status for answer in answers]
-    refused = answers[-1]
+    assert 10 <= passed <= 11 + 2 * (ended - begun), [answer.status for answer in answers]
+    refused = next(answer for answer in reversed(answers) if answer.status != 200)
     assert refused.status == 429 and refused.headers["retry-after"] == "1" and "rate" in refused.error()
     assert [status(own, path) for path in ("/health", "/readyz")] == [200, 200], "health is not limited"
     if own.host == "127.0.0.1":  # another address of the loopback is another client
         with socket.create_connection(("127.0.0.1", own.port), source_address=("127.0.0.9", 0)) as plug:
             plug.sendall(f"GET {TOP} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert plug.recv(12) == b"HTTP/1.1 200"
-    time.sleep(max(0.0, begun + 1.1 - time.monotonic()))
+    time.sleep(max(0.0, ended + 1.1 - time.monotonic()))
     assert status(own) == 200, "after a second there is room again"
 
 
@@ -223,7 +224,7 @@ def issue(authority: trustme.CA, folder: Path) -> tuple[str, str]:
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
-PROXY = ("--trust-proxy", "127.0.0.1", "--trust-proxy", "10.0.0.0/8", "--rate-limit", "1:1")
+PROXY = ("--trust-proxy", "127.0.0.1", "--trust-proxy", "10.0.0.0/8", "--rate-limit", "0.001:1")
 
 
 def test_rates_are_of_the_client_behind_a_trusted_proxy(start_server: Start) -> None:
@@ -243,13 +244,13 @@ def test_rates_are_of_the_client_behind_a_trusted_proxy(start_server: Start) -> 
 
 
 def test_nobody_elses_header_is_believed(start_server: Start) -> None:
-    for flags in (("--rate-limit", "1:1"), ("--rate-limit", "1:1", "--trust-proxy", "192.0.2.9")):
+    for flags in (("--rate-limit", "0.001:1"), ("--rate-limit", "0.001:1", "--trust-proxy", "192.0.2.9")):
         own = start_server(*flags)
         assert status(own, X_Forwarded_For="192.0.2.1") == 200 and status(own, X_Forwarded_For="192.0.2.2") == 429
 
 
 def test_rates_behind_a_proxy_on_a_unix_socket(start_server: Start, tmp_path: Path) -> None:
-    own = start_server("--unix-socket", str(tmp_path / "s"), "--trust-proxy", "unix", "--rate-limit", "1:1")
+    own = start_server("--unix-socket", str(tmp_path / "s"), "--trust-proxy", "unix", "--rate-limit", "0.001:1")
     answers = [status(own, X_Forwarded_For=f"192.0.2.{at}") for at in (1, 1, 2)]
     assert answers == [200, 429, 200]
 
@@ -385,18 +386,23 @@ def test_a_flood_of_connections_is_bounded(start_server: Start) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     plugs = [own.plug() for _ in range(300)]
-    closed = 0
-    time.sleep(0.5)
     for plug in plugs:
         plug.setblocking(False)
+
+    def is_closed(plug: socket.socket) -> bool:
         try:
-            closed += plug.recv(1) == b""
+            return plug.recv(1) == b""
         except BlockingIOError:
-            pass
+            return False
         except OSError:
-            closed += 1
-    assert 300 - closed <= 256 - 60 and closed < 200, closed
+            return True
+
+    assert eventually(lambda: sum(map(is_closed, plugs)) >= 300 - (256 - 60))
+    closed = sum(map(is_closed, plugs))
+    assert closed < 200, closed
     for plug in plugs:
         plug.close()
     assert eventually(lambda: status(own) == 200)
-    assert own.process is not None and len(os.listdir(f"/proc/{own.process.pid}/fd")) < 100
+    assert own.process is not None
+    descriptors = f"/proc/{own.process.pid}/fd"
+    assert eventually(lambda: len(os.listdir(descriptors)) < 100)

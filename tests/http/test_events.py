@@ -26,9 +26,9 @@ class Listener:
 
     def __init__(self, server: Server, **headers: str) -> None:
         if server.unix is not None:
-            self.connection: http.client.HTTPConnection = _UnixConnection(server.unix, 10)
+            self.connection: http.client.HTTPConnection = _UnixConnection(server.unix, 60)
         else:
-            self.connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+            self.connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         self.connection.request("GET", EVENTS, headers={"Accept": "text/event-stream", **headers})
         self.answer = self.connection.getresponse()
 
@@ -100,7 +100,7 @@ def told(tmp_path: Path) -> Iterator[Callable[..., Told]]:
         assert "Traceback" not in one.said() and "ERROR" not in one.said(), one.said()
 
 
-def until(check: Callable[[], object], seconds: float = 10) -> bool:
+def until(check: Callable[[], object], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not check() and time.monotonic() < end:
         time.sleep(0.05)
@@ -160,11 +160,11 @@ def test_last_event_id(told: Callable[..., Told]) -> None:
 
 def test_heartbeats(told: Callable[..., Told]) -> None:
     server = told(heartbeat=0.2)
+    begun = time.monotonic()
     one = Listener(server)
     one.event()
-    begun = time.monotonic()
     assert [one.block() for _ in range(5)] == [[":"]] * 5
-    assert 0.8 < time.monotonic() - begun < 5
+    assert 0.9 < time.monotonic() - begun < 15, "five times 0.2 s; unless it is told otherwise, one takes 15 s"
     server.tell(5.0, "between heartbeats")
     assert one.event()["data"]["observed_at"] == "between heartbeats"
     one.close()
@@ -205,7 +205,7 @@ def test_so_many_listeners_and_no_more_until_one_goes(told: Callable[..., Told])
     for one in many[:3]:
         one.close()
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     late = Listener(server)
     while late.answer.status == 503 and time.monotonic() < end:
         late.close()
@@ -243,12 +243,12 @@ def test_sigterm_ends_the_streams_at_once(told: Callable[..., Told], workers: in
     server.process.terminate()
     for one in many:
         assert one.block() == [] and one.answer.read() == b"", "the stream was cut off, not ended"
-    assert server.process.wait(10) == 0, server.said()
-    assert time.monotonic() - begun < 2
+    assert server.process.wait(60) == 0, server.said()
+    assert time.monotonic() - begun < 8, "a stream that is waited for takes the whole 10 s of a drain"
 
 
 def test_methods_hosts_and_head(server: Server) -> None:
-    head = server.get(EVENTS, method="HEAD", timeout=5)
+    head = server.get(EVENTS, method="HEAD", timeout=20)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert server.get(EVENTS, method="POST").status == 405

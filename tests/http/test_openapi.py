@@ -146,7 +146,7 @@ def test_errors_are_as_the_schema_says(server: Server, served: dict[str, Any]) -
 
 def test_refusals_are_as_the_schema_says(start_server: Callable[..., Server], served: Any, tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text("a-token-of-some-length")
-    own = start_server("--token-file", str(tmp_path / "tokens"), "--rate-limit", "1:3")
+    own = start_server("--token-file", str(tmp_path / "tokens"), "--rate-limit", "0.001:3")
     bearer = {"Authorization": "Bearer a-token-of-some-length"}
     answers = {
         "401": own.get("/api/v1/system"), "414": own.get("/api/v1/models?search=" + "x" * 9000, bearer),

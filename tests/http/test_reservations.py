@@ -100,10 +100,10 @@ def test_what_is_not_there_is_refused_and_changes_nothing(empty: Server) -> None
 
 def test_time_ends_it_and_renewing_does_not_let_it(empty: Server) -> None:
     before = free(empty)
-    short, renewed = post(empty, {"ram_gb": 1, "ttl_s": 1}), post(empty, {"ram_gb": 2, "ttl_s": 1})
+    short, renewed = post(empty, {"ram_gb": 1, "ttl_s": 2}), post(empty, {"ram_gb": 2, "ttl_s": 2})
     longer = post(empty, {"ttl_s": 60}, f"{PATH}/{renewed['id']}/renew", 200)
     assert longer["id"] == renewed["id"] and longer["expires_in_s"] > 59
-    time.sleep(1.1)
+    time.sleep(2.05)
     assert free(empty) == minus(before, 0, 2)
     assert [one["id"] for one in empty.ok(PATH)["reservations"]] == [renewed["id"]]
     post(empty, {"ttl_s": 60}, f"{PATH}/{short['id']}/renew", 404)
@@ -206,7 +206,7 @@ def test_a_killed_worker_loses_none(start_server: Callable[..., Server]) -> None
     old = workers_of(server)
     for pid in old:
         os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until and (len(workers_of(server)) < 2 or set(workers_of(server)) & set(old)):
         time.sleep(0.05)
     server.close()

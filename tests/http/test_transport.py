@@ -153,7 +153,7 @@ def test_sigterm_with_an_idle_connection(start_server: Callable[..., Server]) ->
     silent = own.plug()
     assert own.process is not None
     own.process.send_signal(signal.SIGTERM)
-    code = own.process.wait(20)
+    code = own.process.wait(60)
     silent.close()
     assert code == 0, f"SIGTERM with idle connections: exit status {code}:\n{own.said()}"
 

@@ -21,8 +21,8 @@ MODELS = "/api/v1/models"
 TOP = "/api/v1/models/top"
 SYSTEM = "/api/v1/system"
 
-START_LIMIT_S = 20.0
-STOP_LIMIT_S = 20.0
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 60.0
 
 
 def url(path: str, params: Mapping[str, object]) -> str:

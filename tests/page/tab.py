@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,7 +28,7 @@ class Tab:
         self.base = base
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(8000)
+        self.page.set_default_timeout(30_000)
         self.complaints: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
@@ -46,7 +47,8 @@ class Tab:
     def settled(self, **wanted: str) -> Any:
         """The page, once its URL says what is wanted and it shows the answer to what its URL asks."""
         seen = None
-        for _ in range(200):
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
             busy, shown = self.page.evaluate("[document.querySelector('main').ariaBusy, document.body.dataset.ready]")
             state = self.state()
             seen = state, busy, shown

@@ -50,13 +50,11 @@ class Clock:
         self._memory[:8] = seconds.to_bytes(8, sys.byteorder, signed=True)
 
 
-def until(holds: Callable[[], Any], seconds: float = 5) -> float:
-    """Seconds until it is so."""
+def until(holds: Callable[[], Any], seconds: float = 60) -> None:
     begun = time.monotonic()
     while not holds():
         assert time.monotonic() - begun < seconds
         time.sleep(0.05)
-    return time.monotonic() - begun
 
 
 def test_the_clock_jumps(shifter: Path, tmp_path: Path) -> None:
@@ -79,23 +77,23 @@ def test_the_clock_jumps(shifter: Path, tmp_path: Path) -> None:
 
     try:
         for jump in (30 * YEAR, 60 - int(time.time())):  # to 2056, to 1970
-            ask(RESERVE, "POST", ram_gb=1, ttl_s=1, label="short")
-            ask(RESERVE, "POST", ram_gb=1, ttl_s=3600, label="long")
             booked = time.monotonic()
+            ask(RESERVE, "POST", ram_gb=1, ttl_s=2, label="short")
+            ask(RESERVE, "POST", ram_gb=1, ttl_s=3600, label="long")
             clock.jump(jump)
             ask(RESERVE, "POST", ram_gb=1, ttl_s=3600, label="later")
             short, long, later = held()
             assert (short["label"], long["label"], later["label"]) == ("short", "long", "later")
-            assert 0 < short["expires_in_s"] <= 1 and 3590 < long["expires_in_s"] <= 3600
+            assert 0 < short["expires_in_s"] <= 2 and 3500 < long["expires_in_s"] <= 3600
             dates = [datetime.strptime(one["expires_at"], "%Y-%m-%dT%H:%M:%SZ") for one in (long, later)]
             moved = (dates[1] - dates[0]).total_seconds()
             assert abs(moved - (jump - now)) < 10, "the clock did not jump: this shows nothing"
             until(lambda: len(held()) == 2)
-            assert 0.9 < time.monotonic() - booked < 2.5, "a reservation ends by the time that passes"
+            assert time.monotonic() - booked > 1.9, "a reservation ends by the time that passes"
             for one in held():
                 ask(f"{RESERVE}/{one['id']}", "DELETE")
             assert {server.fresh().get(TOP, headers).status for _ in range(60)} <= {200, 429}
-            until(lambda: server.fresh().get(TOP, headers).status == 200, 2)
+            until(lambda: server.fresh().get(TOP, headers).status == 200)
             now = jump
         tokens.write_text(OTHER)
         until(lambda: server.fresh().get(TOP, {"Authorization": f"Bearer {OTHER}"}).status == 200)

@@ -36,7 +36,7 @@ def nothing_more() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def until(holds: Callable[[], Any], seconds: float = 8) -> bool:
+def until(holds: Callable[[], Any], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not (found := holds()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -196,7 +196,7 @@ def test_a_token_file_that_vanishes_while_it_is_served(tmp_path: Path) -> None:
     server = Server.start(("--token-file", str(path), "--ram-gb", "64"), tmp_path / "log")
 
     def takes(token: str) -> bool:
-        return server.fresh().get(TOP, {"Authorization": f"Bearer {token}"}, timeout=3).status == 200
+        return server.fresh().get(TOP, {"Authorization": f"Bearer {token}"}, timeout=20).status == 200
 
     try:
         path.unlink()

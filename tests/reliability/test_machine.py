@@ -40,7 +40,7 @@ class Changed(Server):
     def nvml(self, **changes: Any) -> None:
         self.put("nvml.json", json.dumps({**NVML, **changes}))
 
-    def until(self, holds: Callable[[dict[str, Any]], object], seconds: float = 8) -> dict[str, Any]:
+    def until(self, holds: Callable[[dict[str, Any]], object], seconds: float = 60) -> dict[str, Any]:
         """The system as soon as it is so."""
         end = time.monotonic() + seconds
         while True:
