@@ -16,6 +16,7 @@ Left = tuple[int, ...]
 Way = tuple[int, Left, int, int, int, int, int, int, int]
 Laid = tuple[int, tuple[tuple[int, Way], ...]]  # sum of scores, (case, way) one after the other
 FILL_NODES = 3_000  # of a search within one machine
+MOST_WAYS = 4_000  # that are remembered, 400 bytes each: a peak of Python's small objects is never given back in whole
 
 
 class Item(NamedTuple):
@@ -53,11 +54,12 @@ class Plan(NamedTuple):
 
 
 class Fleet:
-    """What the estimator says of cases on kinds of machines, remembered."""
+    """What the estimator says of cases on kinds of machines, the last of it remembered."""
 
     def __init__(self, cases: Sequence[Case], kinds: Sequence[Kind], step: int = 1) -> None:
         self.cases, self.kinds, self.step = cases, kinds, step
         self._ways: dict[tuple[int, int, Left], list[Way]] = {}
+        self._held = 0  # ways in there
         self._fills: dict[tuple[int, Left, tuple[int, ...]], Laid | None] = {}
         self.sure = step == 1  # and no search within a machine was cut short
 
@@ -67,6 +69,10 @@ class Fleet:
         found = self._ways.get(key)
         if found is None:
             found = self.cases[case].ways(self.kinds[kind].host, left)
+            self._held += len(found) + 1
+            if self._held > MOST_WAYS:
+                self._ways.clear()
+                self._held = len(found) + 1
             self._ways[key] = found
         return found
 
@@ -127,27 +133,36 @@ class Fleet:
         tops = {case: max((way[0] for way in self.ways(case, kind, left)), default=-1) for case in cases}
         if -1 in tops.values():
             return None
-        nodes = 0
+        search = Search(self, kind, tops, best)
+        search.go(left, cases, 0, ())
+        return search.best
 
-        def go(left: Left, rest: tuple[int, ...], score: int, laid: tuple[tuple[int, Way], ...]) -> None:
-            nonlocal best, nodes
-            if not rest:
-                best = score, laid
-                return
-            nodes += 1
-            if nodes > FILL_NODES:
-                self.sure = False
-                return
-            for case in dict.fromkeys(rest):
-                at = rest.index(case)
-                others = rest[:at] + rest[at + 1 :]
-                for way in self.ways(case, kind, left):
-                    if best is not None and score + way[0] + sum(tops[other] for other in others) <= best[0]:
-                        break  # the next are no better
-                    go(self.minus(kind, left, way[1]), others, score + way[0], (*laid, (case, way)))
 
-        go(left, cases, 0, ())
-        return best
+class Search:
+    """Every order and way of some cases on one machine. No closure: one that names itself is a cycle, which would hold
+    the fleet until a full collection.
+    """
+
+    def __init__(self, fleet: Fleet, kind: int, tops: dict[int, int], best: Laid | None) -> None:
+        self.fleet, self.kind, self.tops, self.best = fleet, kind, tops, best
+        self.nodes = 0
+
+    def go(self, left: Left, rest: tuple[int, ...], score: int, laid: tuple[tuple[int, Way], ...]) -> None:
+        if not rest:
+            self.best = score, laid
+            return
+        self.nodes += 1
+        fleet, kind, tops = self.fleet, self.kind, self.tops
+        if self.nodes > FILL_NODES:
+            fleet.sure = False
+            return
+        for case in dict.fromkeys(rest):
+            at = rest.index(case)
+            others = rest[:at] + rest[at + 1 :]
+            for way in fleet.ways(case, kind, left):
+                if self.best is not None and score + way[0] + sum(tops[other] for other in others) <= self.best[0]:
+                    break  # the next are no better
+                self.go(fleet.minus(kind, left, way[1]), others, score + way[0], (*laid, (case, way)))
 
 
 def behind(unified: bool, left: Left, used: Left) -> Left:

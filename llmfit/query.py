@@ -28,6 +28,7 @@ from llmfit.machine import Machine
 from llmfit.trial import Settings
 
 KEPT_HOSTS, KEPT_RANKINGS = 64, 8
+KEPT_MASKS = 32  # of each kind; those by row take as many bytes as the catalog has rows
 MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
@@ -254,19 +255,19 @@ def quant_mask(catalog: Catalog, name: str) -> bytes:
         raise BadParam(f'invalid quant value: no such quantization "{name[:40]}"; nearest: {near}') from None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT_MASKS)
 def provider_mask(catalog: Catalog, part: str) -> bytes:
     """By provider: 1 where its name contains the part (lower case)."""
     return bytes(part in name for name in catalog.providers)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT_MASKS)
 def license_mask(catalog: Catalog, wanted: tuple[str, ...]) -> bytes:
     """By licence: 1 where all that it consists of (`gemma,llama3.3`: both apply) is wanted."""
     return bytes(all(name.lower() in wanted for name in names) for names in catalog.licenses)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=KEPT_MASKS)
 def found_mask(catalog: Catalog, needles: tuple[str, ...]) -> bytes:
     """By row: how many of the needles its search text contains."""
     mask: bytes = catalog.core.found(needles)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -86,6 +87,7 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     if shared.counts is not None:
         shared.counts.be(number)
     app, routes = create_app(settings, shared)
+    gc.freeze()  # what is there now stays: a collection looks at the rest alone, and so is short and comes soon
     look = threading.Event()
     if number == 0 and settings.observe:
         threading.Thread(target=observe, args=(settings, shared.board, look), daemon=True, name="observer").start()
@@ -215,6 +217,7 @@ class Workers:
         from llmfit import catalog
 
         catalog.default()  # opened before the fork: its pages are shared
+        gc.freeze()  # those of Python's objects too: a collection writes into all that it looks at
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         signal.signal(signal.SIGHUP, self.reload)
