@@ -70,12 +70,14 @@ def command(**given: Any) -> None:
     )  # fmt: skip
     logs.set_up(own["log_format"])
     from llmfit import catalog
+    from llmfit._core import keep_freed_memory
     from llmfit.hardware import LiveSource, apply_whatif, detect
     from llmfit.hardware.steady import steady
     from llmfit.query import whatif_of
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 
+    keep_freed_memory()  # before detection begins threads, each of which would bring a heap of its own
     whatif = whatif_of(query)
     tables = catalog.default().tables
     source = recording()

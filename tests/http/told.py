@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from llmfit._core import keep_freed_memory
 from llmfit.machine import Machine
 from llmfit.server import app, events, workers
 from llmfit.server.app import Settings
@@ -19,6 +20,7 @@ from llmfit.server.board import Board
 
 
 def main(file: str, count: str, where: str, heartbeat: str) -> None:
+    keep_freed_memory()  # as `llmfit serve` does before any thread begins
     machine = msgspec.json.decode(Path(file).read_bytes(), type=Machine)
     events.HEARTBEAT_SECONDS = float(heartbeat)
     board = Board()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import subprocess
 import sys
 import tracemalloc
@@ -37,6 +38,27 @@ def told(*_):
 workers.uvloop.run = workers.os.fork = told
 machine = llmfit.describe(ram_gb=8)
 workers.serve(app.Settings(machine=machine, observe=False, unix_socket=sys.argv[1], workers=int(sys.argv[2])))
+"""
+
+HEAPS = """
+import ctypes, os, threading
+from llmfit.cli import main
+from llmfit.server import workers
+
+def told(_):
+    threads = [threading.Thread(target=lambda: bytearray(100_000)) for _ in range(4)]
+    for one in threads:
+        one.start()
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    file = ctypes.c_void_p(libc.fopen(b"heaps.xml", b"w"))
+    libc.malloc_info(0, file)
+    libc.fclose(file)
+    print(open("heaps.xml").read().count("<heap nr="), flush=True)
+    os._exit(0)
+
+workers.uvloop.run = told
+main()
 """
 
 
@@ -97,3 +119,11 @@ def test_a_collection_looks_at_little(tmp_path: Path, workers: str) -> None:
     frozen, looked_at = map(int, done.stdout.split())
     assert frozen > 10_000
     assert looked_at < frozen / 20
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_all_threads_share_one_heap(tmp_path: Path) -> None:
+    """Detection begins threads: the allocator is told before."""
+    command = [sys.executable, "-c", HEAPS, "serve", "--unix-socket", str(tmp_path / "socket")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert done.stdout == "1\n", done.stderr
