@@ -24,8 +24,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert one.stop() == 0, one.said()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Its driver keeps an event loop running in this thread: no longer than it must, other tests have loops too."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium, or name one in LLMFIT_CHROMIUM")
