@@ -93,7 +93,13 @@ def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
 
 
 def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] = ()) -> bytes:
-    """A page as the bytes of an Envelope: encoded without rows, then the rows go in between its last brackets."""
+    """A page as the bytes of an Envelope."""
+    before, behind = around(catalog, page, query, warnings)
+    return page.ranking.encode(page.indices, before, behind, keys=keys_of(query))
+
+
+def around(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """What comes before the rows of an Envelope, and what comes behind them."""
     explanation: Any = msgspec.UNSET
     if query.explain:
         from llmfit.explain import MOST_ROWS, explain
@@ -114,7 +120,19 @@ def answer(catalog: Catalog, page: Page, query: Any, warnings: tuple[str, ...] =
             explanation=explanation,
         )
     )
-    return page.ranking.encode(page.indices, empty[:-2], empty[-2:], keys=keys_of(query))
+    return empty[:-2], empty[-2:]
+
+
+def in_pieces(page: Page, before: bytes, behind: bytes) -> tuple[int, Iterator[bytes]]:
+    """(bytes in all, the rows with what is around them, some at a time); for a list that is not held as one."""
+    indices, rows = page.indices, page.ranking
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, len(indices), 2 * PIECE):
+            last = at + 2 * PIECE >= len(indices)
+            yield rows.encode(indices[at : at + 2 * PIECE], b"," if at else before, behind if last else b"")
+
+    return len(before) + rows.size(indices) + len(indices) - 1 + len(behind), pieces()
 
 
 def keys_of(query: Any) -> tuple[bytes, ...] | None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 
 from llmfit import __version__, params
-from llmfit.encode import PIECE, answer, encode, lines, node, sheets, system_of
+from llmfit.encode import PIECE, answer, around, encode, in_pieces, lines, node, sheets, system_of
 from llmfit.errors import BadParam
 from llmfit.machine import Machine
 from llmfit.query import Engine, Page
@@ -23,6 +24,8 @@ from llmfit.shapes import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 32 << 20
 MOST_FIELDS = 64
+LONG = 1000  # rows; a longer list is held when it is asked for again
+MOST_ASKED = 1024  # long lists that are remembered to have been asked for
 Key = tuple[str, str, str | None]  # endpoint, query string, model named in the path
 Headers = tuple[tuple[bytes, bytes], ...]
 TYPES = {
@@ -41,10 +44,11 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """A list too long to be held: headers without a length, and its rows in pieces, made when they are asked for."""
+    """A list too long to be held: its headers, and its rows in pieces, made when they are asked for."""
 
     headers: Headers
     pieces: Iterator[bytes]
+    length: int | None = None  # bytes, where it is known; then it is among the headers
 
 
 def finished(body: bytes, etag: str, form: Form = JSON, more: Headers = ()) -> Finished:
@@ -105,6 +109,7 @@ class Pages:
         self._held: OrderedDict[bytes, Finished] = OrderedDict()
         self._bytes = 0
         self._machine = engine.machine
+        self._asked: OrderedDict[tuple[Key, str], None] = OrderedDict()  # with their ETags
 
     @property
     def size(self) -> tuple[int, int]:
@@ -158,9 +163,23 @@ class Pages:
         engine = self.engine
         page = engine.rows(query, engine.compared(query)) if endpoint == "compare" else engine.run(query)
         if form.name == "json":
+            if form.encoding is None and self.once(len(page.indices), query, key, etag):
+                length, pieces = in_pieces(page, *around(engine.catalog, page, query, warnings))
+                return Rows(((b"content-length", b"%d" % length), *bare_headers(etag)), pieces, length)
             return finished(answer(engine.catalog, page, query, warnings), etag)
         pieces = lines(page, query) if form.name == "ndjson" else sheets(page, query)
         more = facts(page, warnings)
         if len(page.indices) > PIECE:
             return Rows((*more, *bare_headers(etag, form)), pieces)
         return finished(b"".join(pieces), etag, form.plain(), more)
+
+    def once(self, rows: int, query: Any, key: Key, etag: str) -> bool:
+        """Whether a list is long and asked for the first time: it is sent as it is written and not held. To fetch the
+        memory for 25 MB from the system takes longer than to write them a second time, if anybody asks again.
+        """
+        if rows <= LONG or query.fields is not None or (key, etag) in self._asked:
+            return False
+        self._asked[key, etag] = None
+        if len(self._asked) > MOST_ASKED:
+            self._asked.popitem(last=False)
+        return True

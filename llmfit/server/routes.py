@@ -246,12 +246,13 @@ class Routes:
         """Send rows while they are written: a piece is made when the one before it has gone out."""
         worker = worker or self.worker
         loop, packer = asyncio.get_running_loop(), encoders()[encoding](STREAM) if encoding is not None else None
-        if request.version == "1.0":  # knows no pieces
+        if request.version == "1.0" and rows.length is None:  # knows no pieces
             body = await loop.run_in_executor(worker, b"".join, rows.pieces)
             body = packer.compress(body) + packer.flush() if packer is not None else body
             return Ready((*rows.headers, (b"content-length", b"%d" % len(body))), body)
-        response = await request.respond(Ready((*rows.headers, CHUNKED)))
-        if worker is not self.worker:  # the first row may be far
+        more = () if rows.length is not None else (CHUNKED,)
+        response = await request.respond(Ready((*rows.headers, *more), length=rows.length))
+        if rows.length is not None or worker is not self.worker:  # no copy behind the headers; the first row may be far
             await response.send(b"", end_stream=False)
         while (piece := await loop.run_in_executor(worker, next, rows.pieces, None)) is not None:
             if packer is not None and piece:

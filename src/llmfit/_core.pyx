@@ -482,6 +482,31 @@ cdef class Ranking:
             free(wanted)
             free(rows)
 
+    def size(self, list indices):
+        """How many bytes the rows take as JSON, without what is between them: each is written to one place and dropped."""
+        cdef int n = len(indices), k
+        cdef size_t total = 0
+        cdef Buffer b
+        cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
+        memset(&b, 0, sizeof(Buffer))
+        try:
+            if wanted == NULL:
+                raise MemoryError
+            self.checked(wanted, indices)
+            with self.estimates.lock, nogil:
+                for k in range(n):
+                    b.size = 0
+                    if not reserve(&b, row_room_of(&self.scored, wanted[k])):
+                        break
+                    self.write_row(&b, wanted[k])
+                    total += b.size
+            if b.failed:
+                raise MemoryError
+            return total
+        finally:
+            free(wanted)
+            free(b.data)
+
     cdef bytes page(self, const int* wanted, Text* rows, int n, bytes head, bytes tail, bytes comma):
         """The rows with what is around and between them, and where each lies in the answer (`rows`).
 

@@ -115,6 +115,42 @@ def test_the_whole_list_comes_in_pieces(
     assert server.get("/health").status == 200, "the connection was left in disorder"
 
 
+@pytest.mark.parametrize("limit", [999, 1000, 1001, 1024, 1536, 1537, 10**6])
+def test_a_long_list_is_the_same_when_it_is_asked_for_again(server: Server, limit: int) -> None:
+    """The first time it is sent while it is written, the second time it is made whole, then it is held."""
+    where = url(MODELS, {**RIG, "ram_gb": 77, "include_too_tight": True, "limit": limit})
+    answers = [server.fresh().get(where) for _ in range(3)]
+    raw = server.raw(f"GET {where.replace('77', '78')} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+    assert len({answer.body for answer in answers}) == 1, "other bytes"
+    for answer in answers:
+        assert answer.status == 200 and int(answer.headers["content-length"]) == len(answer.body)
+        changing = ("date", "keep-alive")
+        assert {name: value for name, value in answer.headers.items() if name not in changing} == {
+            name: value for name, value in answers[0].headers.items() if name not in changing
+        }
+    listed = answers[0].json()
+    assert listed["returned_models"] == len(listed["models"]) == min(limit, listed["total_models"])
+    head, body = raw.split(b"\r\n\r\n", 1)
+    assert f"content-length: {len(body)}".encode() in head.lower() and json.loads(body)["models"]
+    assert server.fresh().get(where, {"If-None-Match": answers[0].headers["etag"]}).status == 304
+
+
+def test_long_lists_asked_for_once_take_no_memory(start_server: Callable[..., Server]) -> None:
+    """Twenty different lists of 25 MB, one after the other. Held for a moment each they took 25 MB more at the peak."""
+    own = start_server()
+    assert own.process is not None
+
+    def peak() -> int:
+        text = Path(f"/proc/{own.process.pid}/status").read_text()  # type: ignore[union-attr]
+        return int(text.split("VmHWM:")[1].split()[0]) // 1024
+
+    own.get(url(MODELS, {**RIG, "fields": "name", "include_too_tight": True}))
+    before = peak()
+    for at in range(20):
+        assert len(own.fresh().get(url(MODELS, {**RIG, "include_too_tight": True, "ram_gb": 80 + at})).body) > 20 << 20
+    assert peak() - before < 20, f"{peak() - before} MiB more"
+
+
 @pytest.mark.parametrize("form", ["ndjson", "csv"])
 @pytest.mark.parametrize("limit", [255, 256, 257, 512, 513])
 def test_lists_about_as_long_as_a_piece(server: Server, form: str, limit: int) -> None:
