@@ -18,6 +18,7 @@ from sanic.server import HttpProtocol
 from llmfit.server.connection import SILENCE_SECONDS
 
 MOMENT = 0.003  # seconds; then the connection is taken in any case: another worker may be busy, or gone
+MOST_AT_ONCE = 64  # connections, after moments in which no other worker came
 SHORT_OF_FILES = 0.1  # seconds until the next try where there is no descriptor left for a connection
 
 
@@ -62,6 +63,7 @@ class Door:
         self.more: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": SILENCE_SECONDS} if tls is not None else {}
         self.coming: set[asyncio.Task[Any]] = set()
         self.closed = False
+        self.patience = 1  # connections to take after the next moment
         sock.setblocking(False)
         self.loop.add_reader(sock, self.knock)
 
@@ -70,31 +72,36 @@ class Door:
         if self.held.ahead():
             self.wait(MOMENT)
         else:
+            self.patience = 1
             self.let_in()
 
     def wait(self, seconds: float) -> None:
-        """Leave who comes to the others for so long, then take one."""
+        """Leave who comes to the others for so long."""
         self.loop.remove_reader(self.sock)
         self.loop.call_later(seconds, self.waited)
 
     def waited(self) -> None:
+        """Take one; twice as many each time that no other worker has come for those."""
         if not self.closed:
             self.loop.add_reader(self.sock, self.knock)
-            self.let_in()
+            all_came = all(self.let_in() for _ in range(self.patience))
+            self.patience = min(2 * self.patience, MOST_AT_ONCE) if all_came else 1
 
-    def let_in(self) -> None:
+    def let_in(self) -> bool:
+        """Whether there was somebody."""
         try:
             connection, _ = self.sock.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or it has gone
-            return
+            return False
         except OSError:
             self.wait(SHORT_OF_FILES)
-            return
+            return False
         self.held.coming += 1
         self.held.tell()
         task = self.loop.create_task(self.welcome(connection))
         self.coming.add(task)  # the loop holds tasks weakly
         task.add_done_callback(self.coming.discard)
+        return True
 
     async def welcome(self, connection: socket.socket) -> None:
         try:

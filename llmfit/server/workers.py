@@ -190,7 +190,7 @@ async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock:
     routes.events.close()
     door.close()
     until = loop.time() + DRAIN_SECONDS
-    while held and loop.time() < until:
+    while (held or held.coming) and loop.time() < until:
         for connection in tuple(held):
             connection.signal.stopped = True
             connection.close_if_idle()
