@@ -95,6 +95,7 @@ cdef struct Work:
 
 cdef enum:
     TYPICAL_ROW = 2100      # bytes; room for a page is made at once
+    FEW = 256               # rows that are written to be cut
     MOST_KEPT = 1 << 20     # bytes of pages that a ranking copies rows from: 500 rows
 
 
@@ -467,7 +468,7 @@ cdef class Ranking:
         """`head`, the rows as JSON with `comma` (one byte) between, `tail`; with `keys` (bytes, in the order of
         shapes.Row) these members alone. A row is encoded the first time that it is asked for.
         """
-        cdef int n = len(indices)
+        cdef int n = len(indices), at, few
         cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))
         cdef Text* rows = <Text*>malloc((n + 1) * sizeof(Text))
         try:
@@ -476,8 +477,12 @@ cdef class Ranking:
             self.checked(wanted, indices)
             if keys is None:
                 return self.page(wanted, rows, n, head, tail, comma)
-            held = self.page(wanted, rows, n, b"", b"", comma)
-            return cut(rows, n, head, tail, comma, keys)
+            parts = []
+            for at in range(0, n, FEW):  # few whole rows at a time: 25 MB of them would be fetched from the system
+                few = min(FEW, n - at)
+                held = self.page(&wanted[at], rows, few, b"", b"", comma)
+                parts.append(cut(rows, few, b"", b"", comma, keys))
+            return b"".join([head, comma.join(parts), tail])
         finally:
             free(wanted)
             free(rows)
