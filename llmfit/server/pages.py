@@ -109,7 +109,7 @@ class Pages:
         self._held: OrderedDict[bytes, Finished] = OrderedDict()
         self._bytes = 0
         self._machine = engine.machine
-        self._asked: OrderedDict[tuple[Key, str], None] = OrderedDict()  # with their ETags
+        self._asked: OrderedDict[str, None] = OrderedDict()  # by ETag, which is made from the key too
 
     @property
     def size(self) -> tuple[int, int]:
@@ -163,7 +163,7 @@ class Pages:
         engine = self.engine
         page = engine.rows(query, engine.compared(query)) if endpoint == "compare" else engine.run(query)
         if form.name == "json":
-            if form.encoding is None and self.once(len(page.indices), query, key, etag):
+            if form.encoding is None and self.once(len(page.indices), query, etag):
                 length, pieces = in_pieces(page, *around(engine.catalog, page, query, warnings))
                 return Rows(((b"content-length", b"%d" % length), *bare_headers(etag)), pieces, length)
             return finished(answer(engine.catalog, page, query, warnings), etag)
@@ -173,13 +173,13 @@ class Pages:
             return Rows((*more, *bare_headers(etag, form)), pieces)
         return finished(b"".join(pieces), etag, form.plain(), more)
 
-    def once(self, rows: int, query: Any, key: Key, etag: str) -> bool:
+    def once(self, rows: int, query: Any, etag: str) -> bool:
         """Whether a list is long and asked for the first time: it is sent as it is written and not held. To fetch the
         memory for 25 MB from the system takes longer than to write them a second time, if anybody asks again.
         """
-        if rows <= LONG or query.fields is not None or (key, etag) in self._asked:
+        if rows <= LONG or query.fields is not None or etag in self._asked:
             return False
-        self._asked[key, etag] = None
+        self._asked[etag] = None
         if len(self._asked) > MOST_ASKED:
             self._asked.popitem(last=False)
         return True

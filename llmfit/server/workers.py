@@ -24,7 +24,6 @@ import uvloop
 from sanic import Sanic
 from sanic.models.server_types import Signal
 
-from llmfit._core import keep_freed_memory
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
 from llmfit.server import logs
@@ -83,7 +82,6 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     for each in STOP_SIGNALS:
         signal.signal(each, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_SECONDS)
-    keep_freed_memory()
     if shared.counts is not None:
         shared.counts.be(number)
     app, routes = create_app(settings, shared)
