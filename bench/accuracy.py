@@ -22,8 +22,8 @@ import rows as bench
 import scores
 from scores import Error
 
-from llmfit import catalog
-from llmfit.estimator import CACHE_TYPES, Estimator
+from llmfit.catalog import catalog
+from llmfit.query.estimator import CACHE_TYPES, Estimator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
 DATA = Path(__file__).resolve().parent / "data"

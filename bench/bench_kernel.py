@@ -8,8 +8,8 @@ import pytest
 
 from llmfit import codes
 from llmfit._core import Estimates, Ranking
-from llmfit.catalog import Catalog
-from llmfit.host import host_of
+from llmfit.catalog.catalog import Catalog
+from llmfit.hardware.host import host_of
 from llmfit.machine import Machine
 
 

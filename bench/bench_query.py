@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from llmfit import encode, fleet
-from llmfit.catalog import Catalog
+from llmfit.answers import encode
+from llmfit.catalog.catalog import Catalog
 from llmfit.machine import Machine
-from llmfit.params import parse
-from llmfit.query import Engine
+from llmfit.placement import many
+from llmfit.query.engine import Engine
+from llmfit.query.params import parse
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,8 @@ def test_few_fields_of_the_full_list(benchmark: Any, engine: Engine) -> None:
 
 def test_rows_in_brief_of_five_machines(benchmark: Any, engine: Engine) -> None:
     """The whole catalog on five machines, never asked: estimated, ranked, ordered and written."""
-    asked = fleet.question(engine, {"models": {"include_too_tight": True}})
-    size = benchmark(lambda: sum(map(len, fleet.pieces(engine, asked, [engine.machine] * 5))))
+    asked = many.question(engine, {"models": {"include_too_tight": True}})
+    size = benchmark(lambda: sum(map(len, many.pieces(engine, asked, [engine.machine] * 5))))
     assert size > 5 * 2_000_000
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llmfit import catalog as catalogs
-from llmfit.catalog import Catalog
+from llmfit.catalog import catalog as catalogs
+from llmfit.catalog.catalog import Catalog
 from llmfit.machine import Machine
 
 MACHINES = Path(__file__).parents[1] / "tests/machines"

@@ -17,8 +17,9 @@ import rows as bench
 import speed_model
 from scipy.optimize import least_squares
 
-from llmfit import codes, host
-from llmfit.estimator import Estimator
+from llmfit import codes
+from llmfit.hardware import host
+from llmfit.query.estimator import Estimator
 
 PRIOR_SHARE = {"apple": 0.6, "cpu": 0.6}  # of the shader peak; everything else 1.8
 SHARED = {"prompt_moe": 1.3, "prompt_read": 0.5, "prompt_attention": 1.0, "prompt_layer_ms": 0.1}

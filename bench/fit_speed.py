@@ -18,7 +18,7 @@ import numpy as np
 import rows as bench
 from speed_model import Table, folds
 
-from llmfit.estimator import Estimator
+from llmfit.query.estimator import Estimator
 
 DATA = bench.ROOT / "src/data"
 AXES = {"machines": 14, "families": 14, "architectures": 14}

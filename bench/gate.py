@@ -48,7 +48,7 @@ def instructions(repetitions: int, names: list[str]) -> int:
 
 def instructions_per_model(names: list[str]) -> dict[str, float]:
     """By machine: instructions for one model in one analysis (estimate and verdict)."""
-    from llmfit import catalog
+    from llmfit.catalog import catalog
 
     start, models = instructions(0, names), REPETITIONS * catalog.default().size
     return {name: (instructions(REPETITIONS, [*(set(names) - {name}), name]) - start) / models for name in names}

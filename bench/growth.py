@@ -14,15 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from llmfit import catalog as catalogs
 from llmfit._catalog import Catalog
 from llmfit._core import Estimates, Ranking, fill_all, keep_freed_memory
-from llmfit.catalog import wire_words
-from llmfit.checks import POLICY_NAMES
-from llmfit.host import host_of
+from llmfit.catalog import catalog as catalogs
+from llmfit.catalog.catalog import wire_words
+from llmfit.catalog.checks import POLICY_NAMES
+from llmfit.catalog.pack import SHAPE_COLUMNS, Packed
+from llmfit.catalog.pack_rows import ROW_COLUMNS
+from llmfit.hardware.host import host_of
 from llmfit.machine import Machine
-from llmfit.pack import SHAPE_COLUMNS, Packed
-from llmfit.pack_rows import ROW_COLUMNS
 
 MACHINES = Path(__file__).parents[1] / "tests/machines"
 TURNS = 15

@@ -1,7 +1,8 @@
 """What a list of recommendations keeps to, whatever the weights: rules over the rows of an answer, as code.
 
 Each rule takes the rows of one list (a dict each, as the API sends them) and a :class:`Context`, and yields one
-sentence for every violation. ``bench/lists.py`` runs them on many machines, ``tests/test_hard_rules.py`` on a few.
+sentence for every violation. ``bench/lists.py`` runs them on many machines,
+``tests/query/test_hard_rules.py`` on a few.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from llmfit import catalog
 from llmfit._catalog import Host
 from llmfit._core import Estimates, Ranking
-from llmfit.host import host_of
+from llmfit.catalog import catalog
+from llmfit.hardware.host import host_of
 from llmfit.machine import Machine
 
 MACHINES = Path(__file__).parents[1] / "tests/machines"

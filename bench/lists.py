@@ -20,10 +20,12 @@ import msgspec
 sys.path.append(str(Path(__file__).parent))
 from hard_rules import RULES, Context, Row
 
-from llmfit import catalog, codes, params
-from llmfit.corrections import read_models
+from llmfit import codes
+from llmfit.catalog import catalog
+from llmfit.catalog.corrections import read_models
 from llmfit.machine import Machine
-from llmfit.query import Engine
+from llmfit.query import params
+from llmfit.query.engine import Engine
 
 HERE = Path(__file__).parent
 MACHINES = HERE.parent / "tests/machines"

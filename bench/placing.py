@@ -16,9 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 import llmfit
-from llmfit import catalog, params
-from llmfit.placing import place
-from llmfit.query import Engine
+from llmfit.catalog import catalog
+from llmfit.placement.place import place
+from llmfit.query import params
+from llmfit.query.engine import Engine
 
 Case = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 SIZES = (100, 300, 1000)

@@ -20,9 +20,9 @@ from scipy import optimize, sparse
 sys.path.append(str(Path(__file__).parent))
 from placing import MODELS, engine
 
-from llmfit.demands import case_of, demands_of, places_of
-from llmfit.placing import place
-from llmfit.query import Engine
+from llmfit.placement.demands import case_of, demands_of, places_of
+from llmfit.placement.place import place
+from llmfit.query.engine import Engine
 
 SIZES = ((20, 5), (40, 9), (100, 25))
 
@@ -54,7 +54,7 @@ def bounds(
     for i, demand in enumerate(asked):
         case = case_of(engine, demand)
         for k, one in enumerate(places):
-            for way in case.ways(kinds[one.site.kind].host, one.site.left):
+            for way in case.ways(kinds[one.state.kind].host, one.state.left):
                 which.append(i)
                 where.append(k)
                 takes.append(way[1][0])
@@ -65,7 +65,7 @@ def bounds(
     room = sparse.csr_matrix((takes, (where, columns)), shape=(len(places), n))
     limits = [
         optimize.LinearConstraint(each, 0, 1),
-        optimize.LinearConstraint(room, 0, [one.site.left[0] for one in places]),
+        optimize.LinearConstraint(room, 0, [one.state.left[0] for one in places]),
     ]
 
     def most(values: Any, *more: Any) -> float:

@@ -18,9 +18,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))
 from quality_data import DATA, TERMS, USE_CASES, Model, figures, read, read_models, read_scores, terms
 
-from llmfit import records
 from llmfit._rules_ranking import ability
-from llmfit.tables import read_csv
+from llmfit.catalog import records
+from llmfit.catalog.tables import read_csv
 
 SOURCE = DATA.parents[1] / "src/data"
 

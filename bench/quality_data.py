@@ -79,7 +79,7 @@ def use_cases_of(benchmarks: Mapping[str, object]) -> dict[str, list[str]]:
 
 
 def terms(model: Model) -> tuple[float, ...]:
-    """The terms of score.pxd's ability, in the order of TERMS."""
+    """The terms of score/score.pxd's ability, in the order of TERMS."""
     size, date = math.log2(model.params_b), min(model.year - 2024.5, 2.2)
     sparsity = math.log2(model.params_b / min(model.active_b, model.params_b))
     thinks = bool(model.tags & {"reasoning", "hybrid"})

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from llmfit import catalog, records
-from llmfit.hardware import cpu, lookup
+from llmfit.catalog import catalog, records
+from llmfit.catalog.tables import read_csv
+from llmfit.hardware.names import lookup
+from llmfit.hardware.probes import cpu
 from llmfit.machine import Device, Machine
-from llmfit.tables import read_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 ATTENTION = {

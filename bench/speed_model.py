@@ -1,4 +1,4 @@
-"""The decode formula over arrays, for fitting: the same as speed.pxd and fit.pxd, which a test holds equal.
+"""The decode formula over arrays, for fitting: that of estimate/speed.pxd and estimate/fit.pxd; held equal by a test.
 
 Needs the extra `fit` (numpy, scipy). Parameters live in one vector; `unpack` names them as src/data does.
 """
@@ -12,8 +12,9 @@ import numpy as np
 import rows as bench
 from scipy.optimize import least_squares
 
-from llmfit import codes, host
-from llmfit.estimator import Estimator
+from llmfit import codes
+from llmfit.hardware import host
+from llmfit.query.estimator import Estimator
 
 # Where an engine without rows, or with few, is pulled to: alike for all of a kind, nothing fitted on these rows.
 PRIOR_ETA = {"discrete": 0.80, "unified": 0.72, "cpu": 0.65}

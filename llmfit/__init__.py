@@ -1,5 +1,7 @@
 """llmfit tells which open-weight LLMs fit a machine, how fast they run there and how good they are for the job."""
 
+from llmfit._version import __version__ as __version__
+
 TYPE_CHECKING = False  # type checkers take it for true, as they do typing's, whose import costs 10 ms
 if TYPE_CHECKING:
     from llmfit.api import (
@@ -30,7 +32,6 @@ else:
         raise AttributeError(f"module 'llmfit' has no attribute '{name}'")
 
 
-__version__ = "0.1.0"
 __all__ = [
     "Answer", "BadFile", "BadParam", "Device", "LlmfitError", "Machine", "TooMuch", "UnknownModel", "compare",
     "describe", "detect", "estimate", "estimate_file", "fit_many", "place", "plan", "rank", "rank_many",

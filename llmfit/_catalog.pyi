@@ -1,7 +1,7 @@
 from array import array
 
-from llmfit.host import Rate
-from llmfit.pack import Packed
+from llmfit.catalog.pack import Packed
+from llmfit.hardware.host import Rate
 
 def first_outside(cells: memoryview[float], low: array[float], high: array[float]) -> int: ...
 

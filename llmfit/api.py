@@ -20,19 +20,21 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
-from llmfit import params
 from llmfit.errors import BadParam
 from llmfit.machine import Machine
+from llmfit.query import params
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from llmfit.options import Comparisons, Machines, Options, Plans
-    from llmfit.query import Engine
-    from llmfit.shapes import Envelope, Row, System
-    from llmfit.shapes_fleet import FitRow
-    from llmfit.shapes_place import Placement
-    from llmfit.shapes_plan import Plan
+    from llmfit.query.engine import Engine
+    from llmfit.query.options import Comparisons, Machines, Options, Plans
+    from llmfit.wire.fit import FitRow
+    from llmfit.wire.models import Envelope
+    from llmfit.wire.placement import Placement
+    from llmfit.wire.plan import Plan
+    from llmfit.wire.rows import Row
+    from llmfit.wire.system import System
 
 
 class Answer(Sequence["Row"]):
@@ -46,7 +48,7 @@ class Answer(Sequence["Row"]):
         """All that HTTP would send, as structs."""
         import msgspec
 
-        from llmfit.shapes import Envelope
+        from llmfit.wire.models import Envelope
 
         return msgspec.json.decode(self.json, type=Envelope)
 
@@ -77,8 +79,8 @@ class Answer(Sequence["Row"]):
 
     def to_csv(self) -> str:
         """The rows as a sheet with a header line."""
-        from llmfit.shapes import Row
-        from llmfit.sheet import columns_of, sheet
+        from llmfit.wire.csv_rows import columns_of, sheet
+        from llmfit.wire.rows import Row
 
         rows = self.to_dicts()
         return sheet(rows, columns_of(Row, rows[0] if rows else None))
@@ -117,9 +119,10 @@ class Answer(Sequence["Row"]):
 
 def detect() -> Machine:
     """This machine: what probes find out. What could not be read is None, with a warning in ``warnings``."""
-    from llmfit import catalog, hardware
+    from llmfit.catalog import catalog
+    from llmfit.hardware import detect as detection
 
-    return hardware.detect(catalog.default().tables)
+    return detection.detect(catalog.default().tables)
 
 
 def describe(base: Machine | None = None, **facts: Unpack[Machines]) -> Machine:
@@ -154,8 +157,8 @@ def fit_many(  # type: ignore[misc]  # concurrency takes the place of that among
     """
     import msgspec
 
-    from llmfit.fleet import pieces, question
-    from llmfit.shapes_fleet import FitRow
+    from llmfit.placement.many import pieces, question
+    from llmfit.wire.fit import FitRow
 
     machines = iter(machines)
     first = next(machines, None)
@@ -183,10 +186,10 @@ def estimate_file(path: str, machine: Machine | None = None, **options: Unpack[O
 
 def of_file(path: str, machine: Machine, query: Any) -> Answer:
     """The answer with the one row of a file's model."""
-    from llmfit import catalog
-    from llmfit.encode import answer
-    from llmfit.files import catalog_for
-    from llmfit.query import Engine
+    from llmfit.answers.encode import answer
+    from llmfit.catalog import catalog
+    from llmfit.files.read import catalog_for
+    from llmfit.query.engine import Engine
 
     one, present = catalog_for(path, catalog.default())
     engine = Engine(one, machine)
@@ -206,7 +209,7 @@ def plan(model: str, machine: Machine | None = None, **options: Unpack[Plans]) -
 
 
 def planned(machine: Machine, query: Any) -> Plan:
-    from llmfit.planning import plan
+    from llmfit.query.plan import plan
 
     return plan(_engine(machine), query)
 
@@ -218,7 +221,7 @@ def place(
 
     `policy`: pack, where a machine in use costs 10 points of score, or spread, where it costs none.
     """
-    from llmfit import placing
+    from llmfit.placement import place as placing
 
     base = machines[0] if machines and all(isinstance(machine, Machine) for machine in machines) else detect()
     assert isinstance(base, Machine)
@@ -231,7 +234,7 @@ def compare(models: Iterable[str], machine: Machine | None = None, **options: Un
 
 
 def compared(machine: Machine, query: Any) -> Answer:
-    from llmfit.encode import answer
+    from llmfit.answers.encode import answer
 
     engine = _engine(machine)
     return Answer(answer(engine.catalog, engine.rows(query, engine.compared(query)), query))
@@ -239,7 +242,7 @@ def compared(machine: Machine, query: Any) -> Answer:
 
 def ask(machine: Machine, query: Any) -> Answer:
     """The answer to a Query."""
-    from llmfit.encode import answer
+    from llmfit.answers.encode import answer
 
     engine = _engine(machine)
     return Answer(answer(engine.catalog, engine.run(query), query))
@@ -247,7 +250,7 @@ def ask(machine: Machine, query: Any) -> Answer:
 
 def the_one(machine: Machine, query: Any) -> Answer:
     """The answer with the one row that the query's name means; UnknownModel where it means none or several."""
-    from llmfit.encode import answer
+    from llmfit.answers.encode import answer
 
     engine = _engine(machine)
     return Answer(answer(engine.catalog, engine.rows(query, [engine.only(query)]), query))
@@ -255,8 +258,8 @@ def the_one(machine: Machine, query: Any) -> Answer:
 
 @lru_cache(maxsize=8)
 def _engine(machine: Machine) -> Engine:
-    from llmfit import catalog
-    from llmfit.query import Engine
+    from llmfit.catalog import catalog
+    from llmfit.query.engine import Engine
 
     return Engine(catalog.default(), machine)
 

@@ -1,4 +1,4 @@
-"""The words behind every small integer, in the order of ``src/llmfit/codes.pxd``. Imports nothing.
+"""The words behind every small integer, in the order of ``src/llmfit/estimate/codes.pxd``. Imports nothing.
 
 Each table is a tuple of wire ids; where a label differs from the id it stands beside it in ``LABELS``.
 """
@@ -16,7 +16,8 @@ FORMATS = (
     "bf16", "fp8", "mxfp8", "nvfp4", "mxfp4", "awq", "gptq", "autoround", "int", "bnb", "exl2", "exl3", "mlx",
     "gguf", "onnx",
 )  # fmt: skip
-# Kinds of tensors that a GGUF mix tells apart, the layers a rule of it covers, when it holds (tensors.pxd, gguf.pxd).
+# Kinds of tensors that a GGUF mix tells apart, the layers a rule of it covers, when it holds (tensors.pxd and gguf.pxd
+# in src/llmfit/estimate).
 TENSORS = (
     "body", "embedding", "output", "attn_q", "attn_k", "attn_v", "attn_qkv", "attn_out", "ffn_gate", "ffn_up",
     "ffn_down", "experts_gate", "experts_up", "experts_down",
@@ -63,7 +64,7 @@ USE_CASE_PHRASES = (
     "Text embedding and retrieval",
 )
 
-# What a note says; {names} are filled in by the row writer (src/llmfit/rows.pxd), which knows only these names.
+# What a note says; {names} are filled in by the row writer (src/llmfit/rows/rows.pxd), which knows only these names.
 NOTES = {
     "context_capped": "estimated at {context} tokens of context; the model takes {window} (max_context raises it)",
     "window_unknown": "the model's context window is not known; {context} tokens are assumed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,16 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llmfit import catalog as catalogs
 from llmfit._core import Estimates, Ranking
-from llmfit.catalog import Catalog
-from llmfit.encode import system_of
-from llmfit.host import host_of
+from llmfit.answers.encode import system_of
+from llmfit.catalog import catalog as catalogs
+from llmfit.catalog.catalog import Catalog
+from llmfit.hardware.host import host_of
 from llmfit.machine import Machine
-from llmfit.shapes import Row, System
+from llmfit.wire.rows import Row
+from llmfit.wire.system import System
 
 os.environ["LLMFIT_NO_PROBE"] = "1"  # no test, and no program it starts, measures unless it says so
-FOLDER = Path(__file__).parent / "machines"
+HERE = Path(__file__).parent
+FOLDER = HERE / "machines"
+sys.path[:0] = [str(HERE / room) for room in ("cli", "golden", "http", "page")]  # what tests of several rooms share
 # Nor do the models and lists of whoever runs the tests count: a folder that holds none.
 os.environ.update(LLMFIT_MODELS_DIR=str(FOLDER), LLMFIT_DATA_DIR=str(FOLDER))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

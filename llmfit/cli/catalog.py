@@ -14,7 +14,7 @@ from llmfit.cli.common import formats, overview, put
 from llmfit.errors import CatalogError
 
 if TYPE_CHECKING:
-    from llmfit.catalog_check import Report
+    from llmfit.catalog.plausibility import Report
 
 
 @click.group("catalog", invoke_without_command=True, short_help="Show the version of the facts; check them.")
@@ -34,10 +34,10 @@ def info(form: str) -> None:
     """Show the version of the catalog and how much it holds."""
     import msgspec
 
-    from llmfit import catalog, catalog_check
-    from llmfit.encode import encode
+    from llmfit.answers.encode import encode
+    from llmfit.catalog import catalog, plausibility
 
-    summary = catalog_check.summary(catalog.default())
+    summary = plausibility.summary(catalog.default())
     if form == "table":
         for name, value in msgspec.structs.asdict(summary.catalog).items():
             click.echo(f"{name.replace('_', ' ')}: {value}")
@@ -54,7 +54,7 @@ def check(form: str, path: str | None) -> None:
     PATH is a folder of tables (src/data) or of own models, or a packed catalog; without it the catalog in use is
     checked, own models too.
     """
-    from llmfit.encode import encode
+    from llmfit.answers.encode import encode
 
     report = report_on(path)
     if form == "table":
@@ -67,20 +67,20 @@ def check(form: str, path: str | None) -> None:
 
 
 def report_on(path: str | None) -> Report:
-    from llmfit import catalog, catalog_check, own
+    from llmfit.catalog import catalog, own_models, plausibility
 
-    if path is not None and Path(path).is_dir() and own.names(path)[0]:
-        return catalog_check.check_own(path, catalog.Catalog(catalog.shipped_path()))
+    if path is not None and Path(path).is_dir() and own_models.names(path)[0]:
+        return plausibility.check_own(path, catalog.Catalog(catalog.shipped_path()))
     if path is not None and Path(path).is_dir():
         missing = [name for name in ("models.csv", "corrections.csv", "abilities.csv") if not Path(path, name).exists()]
         if missing:
             raise CatalogError(f"cannot check {path}: it has no {', '.join(missing)}")
-        return catalog_check.check(Path(path))
+        return plausibility.check(Path(path))
     opened = catalog.Catalog(path or catalog.shipped_path())
-    report = catalog_check.check_packed(opened, path or "the catalog in use")
-    if path is None and any(own.names(own.folder())):
-        mine = catalog_check.check_own(own.folder(), opened)
-        report = catalog_check.Report(
+    report = plausibility.check_packed(opened, path or "the catalog in use")
+    if path is None and any(own_models.names(own_models.folder())):
+        mine = plausibility.check_own(own_models.folder(), opened)
+        report = plausibility.Report(
             report.checked, report.models + mine.models, [*report.findings, *mine.findings]
         )
     return report

@@ -12,7 +12,7 @@ from llmfit.cli.common import Command, formats, put
 from llmfit.errors import BadParam, LlmfitError
 
 if TYPE_CHECKING:
-    from llmfit.own import OwnModel
+    from llmfit.catalog.own_models import OwnModel
 
 EXAMPLES = """
 llmfit catalog add ./Qwen3-8B-Q4_K_M.gguf --id mine/qwen3
@@ -30,10 +30,10 @@ def add(form: str, model: str, id: str | None, force: bool) -> None:
     """Add a model: its facts are read from a GGUF file, a config.json, a folder with either, or the Hugging Face Hub,
     and written to a file of their own in the folder of own models.
     """
-    from llmfit import catalog, own
-    from llmfit.files import means_file
-    from llmfit.files.keep import own_of_file, toml_of
-    from llmfit.overlay import lay_over
+    from llmfit.catalog import catalog, own_models
+    from llmfit.catalog.overlay import lay_over
+    from llmfit.files.as_own_model import own_of_file, toml_of
+    from llmfit.files.read import means_file
 
     shipped = catalog.Catalog(catalog.shipped_path())
     if means_file(model):
@@ -48,10 +48,10 @@ def add(form: str, model: str, id: str | None, force: bool) -> None:
     if not force and os.path.exists(path):
         raise LlmfitError(f"{path} is there already: use --force to write it anew, or --id for another id")
     text = toml_of(found, notes)
-    problems = lay_over(shipped.packed, [], [(path, own.model_of(text.encode(), path))])[1]
+    problems = lay_over(shipped.packed, [], [(path, own_models.model_of(text.encode(), path))])[1]
     if problems:
         raise LlmfitError(problems[0])
-    from llmfit.updates import put as write
+    from llmfit.catalog.hub_lists import put as write
 
     write(path, text.encode())
     if form == "table":
@@ -66,9 +66,9 @@ def add(form: str, model: str, id: str | None, force: bool) -> None:
 @click.argument("id")
 def remove(id: str) -> None:
     """Remove the file of the own model that has this id."""
-    from llmfit import own
+    from llmfit.catalog import own_models
 
-    folder = own.read_folder(own.folder())
+    folder = own_models.read_folder(own_models.folder())
     for path, model in folder.models:
         if model.id.lower() == id.lower():
             try:
@@ -78,30 +78,30 @@ def remove(id: str) -> None:
             click.echo(f"removed {path}")
             return
     known = ", ".join(sorted(model.id for _, model in folder.models)[:8]) or "there are none"
-    raise LlmfitError(f"no own model has the id '{id[:80]}' in {own.folder()}; own models: {known}")
+    raise LlmfitError(f"no own model has the id '{id[:80]}' in {own_models.folder()}; own models: {known}")
 
 
 @click.command("list", cls=Command, short_help="Show your own models, and lists from the Hub.")
 @formats
 def listed(form: str) -> None:
     """Show the models of your own with their files, and the lists that `llmfit catalog update` has kept."""
-    from llmfit import own, updates
+    from llmfit.catalog import hub_lists, own_models
 
-    folder = own.read_folder(own.folder())
+    folder = own_models.read_folder(own_models.folder())
     if form != "table":
         show(form, folder.models)
         return
-    click.echo(f"own models in {own.folder()}: {len(folder.models)}")
+    click.echo(f"own models in {own_models.folder()}: {len(folder.models)}")
     for path, model in folder.models:
         click.echo(f"  {model.id}  {model.params_total / 1e9:.2f}B  {os.path.basename(path)}")
     for problem in folder.problems:
         click.echo(f"left out: {problem}", err=True)
-    now = updates.in_use()
-    click.echo(f"lists from the Hub in {updates.folder()}: {len(updates.kept())}")
-    for digest in updates.kept():
+    now = hub_lists.in_use()
+    click.echo(f"lists from the Hub in {hub_lists.folder()}: {len(hub_lists.kept())}")
+    for digest in hub_lists.kept():
         said = "  in use, pinned" if digest == now.digest and now.pinned else "  in use" * (digest == now.digest)
         try:
-            one = updates.read(digest)
+            one = hub_lists.read(digest)
             click.echo(f"  {digest}  {one.made}  {len(one.models)} models{said}")
         except LlmfitError as error:
             click.echo(f"  {digest}  {error}")
@@ -109,9 +109,9 @@ def listed(form: str) -> None:
 
 def path_of(model: OwnModel) -> str:
     """The file of a model: its id, which begins with a letter or digit and names no folder."""
-    from llmfit import own
+    from llmfit.catalog import own_models
 
-    return os.path.join(own.folder(), model.id.replace("/", "--") + own.ENDING)
+    return os.path.join(own_models.folder(), model.id.replace("/", "--") + own_models.ENDING)
 
 
 def show(form: str, models: list[tuple[str, OwnModel]]) -> None:

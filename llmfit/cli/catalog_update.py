@@ -39,13 +39,13 @@ def update(form: str, trending: str, newest: str, pin: str | None, rollback: boo
 
 
 def gathered(wanted: dict[str, int]) -> Outcome:
-    from llmfit import catalog, updates
+    from llmfit.catalog import catalog, hub_lists
     from llmfit.hub.gather import gather
 
     try:
-        state = updates.in_use()
+        state = hub_lists.in_use()
     except LlmfitError:
-        state = updates.InUse()
+        state = hub_lists.InUse()
     if state.pinned:
         what = state.digest or "the shipped catalog"
         raise LlmfitError(f"{what} is pinned: `llmfit catalog update --pin latest` lets updates change it again")
@@ -54,32 +54,32 @@ def gathered(wanted: dict[str, int]) -> Outcome:
 
 
 def pinned(name: str) -> Outcome:
-    from llmfit import updates
+    from llmfit.catalog import hub_lists
 
     if name == "shipped":
-        return outcome(updates.use("", True))
+        return outcome(hub_lists.use("", True))
     if name != "latest":
-        return outcome(updates.use(name, True))
-    kept = updates.kept()
+        return outcome(hub_lists.use(name, True))
+    kept = hub_lists.kept()
     if not kept:
-        raise LlmfitError(f"there is no list in {updates.folder()}: `llmfit catalog update` makes one")
-    return outcome(updates.use(kept[0]))
+        raise LlmfitError(f"there is no list in {hub_lists.folder()}: `llmfit catalog update` makes one")
+    return outcome(hub_lists.use(kept[0]))
 
 
 def rolled_back() -> Outcome:
-    from llmfit import updates
+    from llmfit.catalog import hub_lists
 
-    now = updates.in_use()
+    now = hub_lists.in_use()
     if not now.digest and not now.before:
-        raise LlmfitError(f"there is no list before in {updates.folder()}")
-    return outcome(updates.use(now.before, True))
+        raise LlmfitError(f"there is no list before in {hub_lists.folder()}")
+    return outcome(hub_lists.use(now.before, True))
 
 
 def outcome(state: Any) -> Outcome:
-    from llmfit import updates
+    from llmfit.catalog import hub_lists
     from llmfit.hub.gather import Outcome
 
-    return Outcome(state.digest, state.pinned, len(updates.read(state.digest).models) if state.digest else 0)
+    return Outcome(state.digest, state.pinned, len(hub_lists.read(state.digest).models) if state.digest else 0)
 
 
 def tell(form: str, done: Outcome) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from llmfit import params
 from llmfit.errors import BadParam
-from llmfit.params import Param
+from llmfit.query import params
+from llmfit.query.param import Param
 
 MOST_COMPLETIONS = 200
 FLAGLESS = {"name", "exact", "models"}
@@ -79,7 +79,7 @@ def model_argument(name: str = "model", **more: Any) -> Callable[[Callable[..., 
     """An argument that a shell completes with the ids that contain what was typed."""
 
     def ids(context: click.Context, argument: click.Parameter, start: str) -> list[str]:
-        from llmfit import catalog
+        from llmfit.catalog import catalog
 
         core = catalog.default().core
         found = (core.name_of(index) for index, holds in enumerate(core.found((start.lower(),))) if holds)
@@ -129,7 +129,7 @@ def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None 
     except BadParam as error:
         raise BadParam(str(error) + nearest(str(error), pairs)) from None
     if query.profile is not None:
-        from llmfit import catalog
+        from llmfit.catalog import catalog
         from llmfit.hardware.profile_file import is_path, load_profile
 
         if is_path(query.profile):
@@ -152,9 +152,10 @@ def nearest(error: str, pairs: list[tuple[str, str]]) -> str:
 
 def this_machine() -> Any:
     """This computer, or the one that ``llmfit --from DIR`` names."""
-    from llmfit import catalog, hardware
+    from llmfit.catalog import catalog
+    from llmfit.hardware import detect as detection
 
-    return hardware.detect(catalog.default().tables, recording())
+    return detection.detect(catalog.default().tables, recording())
 
 
 def recording() -> Any:
@@ -162,7 +163,7 @@ def recording() -> Any:
     folder = click.get_current_context().find_root().params.get("recorded")
     if folder is None:
         return None
-    from llmfit.hardware import ReplaySource
+    from llmfit.hardware.sources.source import ReplaySource
 
     return ReplaySource(folder)
 
@@ -204,8 +205,8 @@ def put(form: str, body: bytes, rows: str, show: str) -> None:
     elif form == "csv":
         import msgspec
 
-        from llmfit.shapes import Row
-        from llmfit.sheet import columns_of, sheet
+        from llmfit.wire.csv_rows import columns_of, sheet
+        from llmfit.wire.rows import Row
 
         answer = msgspec.json.decode(body)
         found = answer[rows] if isinstance(answer[rows], list) else [answer[rows]]

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from llmfit import params
+from llmfit.catalog.file_errors import broken_toml
 from llmfit.cli.common import Command
 from llmfit.errors import BadParam, LlmfitError
-from llmfit.plain import broken_toml
-from llmfit.values import FALSE, TRUE, text_of
+from llmfit.query import params
+from llmfit.query.values import FALSE, TRUE, text_of
 
 PREFIX = "LLMFIT_"
 MOST_BYTES = 1 << 20
@@ -63,7 +63,7 @@ def fill(context: click.Context, _option: click.Parameter, path: str | None) -> 
     for name, option in options.items():
         variable = PREFIX + str(name).upper()
         text = os.environ.get(variable)
-        if text and name != "no_probe" and not text.startswith(LINKS):  # hardware/source.py reads LLMFIT_NO_PROBE
+        if text and name != "no_probe" and not text.startswith(LINKS):  # sources/source.py reads that one
             places[str(name)] = variable
             repeatable = option.multiple and name not in params.BY_NAME
             found[str(name)] = value_for(option, text.split(",") if repeatable else text, variable)

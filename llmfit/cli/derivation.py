@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from llmfit.shapes_explain import Derivation, Explanation, Way
+from llmfit.wire.explanation import Derivation, Explanation, Way
 
 MOST_WAYS = 14
 OUTCOMES = {

@@ -12,11 +12,14 @@ from typing import Any
 import click
 import msgspec
 
-from llmfit import __version__, catalog, shapes
+from llmfit._version import __version__
+from llmfit.catalog import catalog
 from llmfit.cli.common import Command, formats, put, recording
-from llmfit.hardware import LiveSource, detect
+from llmfit.hardware.detect import detect
 from llmfit.hardware.examine import Named, Probed, examine
+from llmfit.hardware.sources.source import LiveSource
 from llmfit.machine import Machine
+from llmfit.wire import common, system
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -30,9 +33,9 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """The answer of ``doctor``."""
 
     versions: tuple[Named, ...]
-    catalog: shapes.CatalogName
+    catalog: common.CatalogName
     selectors: tuple[Named, ...]
-    system: shapes.System
+    system: system.System
     machine: Machine
     probes: tuple[Probed, ...]
     recording: Recorded | None
@@ -50,8 +53,8 @@ llmfit --from ./recorded fit                     # any command, for that machine
 @formats
 def command(form: str, record: str | None, replay: str | None) -> None:
     """Show what llmfit sees of this machine, by which probe, how long that took, and every warning."""
-    from llmfit.encode import system_of
-    from llmfit.hardware.record import check_target
+    from llmfit.answers.encode import system_of
+    from llmfit.hardware.sources.recording import check_target
 
     if record is not None:
         check_target(record)
@@ -69,8 +72,8 @@ def command(form: str, record: str | None, replay: str | None) -> None:
 
 def written_to(target: str, watched: Any, machine: Machine, tables: Any) -> Recorded:
     """Record, and look at what the recording gives."""
-    from llmfit.hardware.record import record
-    from llmfit.hardware.scrub import Scrubber
+    from llmfit.hardware.sources.recording import record
+    from llmfit.hardware.sources.scrub import Scrubber
 
     names = Scrubber(hosts(), users())
     differs = record(watched, machine, target, names, lambda source: detect(tables, source))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from llmfit import __version__
+from llmfit._version import __version__
 from llmfit.cli.common import folders, format_flags, no_probe, show_examples
 
 # In the order of --help, by section. Each is `command` of the module of its name.

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from llmfit import catalog, shapes
+from llmfit.catalog import catalog
+from llmfit.catalog.tables import KINDS, Profile
 from llmfit.cli.common import fail_late, formats, overview, put
-from llmfit.tables import KINDS, Profile
+from llmfit.wire import system
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class Shown(msgspec.Struct, frozen=True):
     """The answer of ``hardware show``: what was written down, and what is made of it."""
 
     profile: Profile
-    system: shapes.System
+    system: system.System
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -70,10 +71,10 @@ def listed(form: str, part: str | None, kind: str | None) -> None:
 @formats
 def shown(form: str, machine: str) -> None:
     """Show one machine: what its profile says and what llmfit makes of it."""
-    from llmfit.encode import system_of
+    from llmfit.answers.encode import system_of
     from llmfit.hardware.profile_file import is_path, load_profile
     from llmfit.hardware.profiles import find_profile
-    from llmfit.hardware.whatif import profile_machine
+    from llmfit.hardware.what_ifs import profile_machine
 
     tables = catalog.default().tables
     profile = load_profile(machine, tables) if is_path(machine) else find_profile(machine, tables)

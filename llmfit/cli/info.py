@@ -23,8 +23,9 @@ def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     MODEL is its id, what stands behind the slash, or a part that names one model; or a file: a .gguf file, a
     config.json, a .safetensors file or its index, a folder with them.
     """
-    from llmfit import api, catalog
-    from llmfit.files import means_file
+    from llmfit import api
+    from llmfit.catalog import catalog
+    from llmfit.files.read import means_file
     from llmfit.files.source import shown
 
     given["explain"] = given["explain"] or ("true",)

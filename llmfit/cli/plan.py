@@ -20,6 +20,6 @@ llmfit plan Qwen/Qwen3-32B --gpu "RTX 4090" --ram-gb 64
 def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     """Say what hardware a model needs: on GPUs, with a part in RAM, on the CPU; and what to add to this machine."""
     from llmfit import api
-    from llmfit.encode import encode
+    from llmfit.answers.encode import encode
 
     put(form, encode(api.planned(this_machine(), query_of("plan", given, model))), "run_paths", "tables_more.show_plan")

@@ -28,9 +28,9 @@ def command(form: str, file: str) -> None:
     FILE is the JSON of any list with explain=true: of the HTTP API, or of `llmfit fit --explain --json`; or of a POST
     whose body has "explain": true. Another version or catalog is said first.
     """
-    from llmfit import catalog
-    from llmfit.encode import encode
-    from llmfit.replay import MOST_BYTES, replay
+    from llmfit.answers.encode import encode
+    from llmfit.answers.replay import MOST_BYTES, replay
+    from llmfit.catalog import catalog
 
     try:
         found = replay(catalog.default(), content(file, MOST_BYTES))
@@ -69,7 +69,7 @@ def printable(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    from llmfit.encode import encode
+    from llmfit.answers.encode import encode
 
     text = "nothing" if value is None else printable(encode(value).decode())
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from llmfit import params
 from llmfit.cli.common import flags, folders, query_of, recording, whole
 from llmfit.cli.config import ConfigCommand, config_option
 from llmfit.errors import BadParam
-from llmfit.values import value_of
+from llmfit.query import params
+from llmfit.query.values import value_of
 
 EXAMPLES = """
 llmfit serve                                     # http://127.0.0.1:8787/
@@ -48,7 +48,8 @@ def command(**given: Any) -> None:
     own = {name: given.pop(name) for name in given.keys() - {param.name for param in params.at("system")}}
     query = query_of("system", given)
     max_context, port, socket = own["max_context"], own["port"], own["unix_socket"]
-    from llmfit.server import access, logs, proxies
+    from llmfit.server.http import access, proxies
+    from llmfit.server.observe import logs
 
     if own["log_format"] not in logs.FORMATS:
         raise BadParam(f"invalid log_format value: use {'|'.join(logs.FORMATS)}")
@@ -69,11 +70,13 @@ def command(**given: Any) -> None:
         trust_proxies=tuple(map(proxies.proxy_of, own["trust_proxy"])),
     )  # fmt: skip
     logs.set_up(own["log_format"])
-    from llmfit import catalog
     from llmfit._core import keep_freed_memory
-    from llmfit.hardware import LiveSource, apply_whatif, detect
+    from llmfit.catalog import catalog
+    from llmfit.hardware.detect import detect
+    from llmfit.hardware.sources.source import LiveSource
     from llmfit.hardware.steady import steady
-    from llmfit.query import whatif_of
+    from llmfit.hardware.what_ifs import apply_whatif
+    from llmfit.query.engine import whatif_of
     from llmfit.server.app import Settings
     from llmfit.server.workers import serve as run
 

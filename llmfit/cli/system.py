@@ -18,8 +18,8 @@ llmfit system --gpu "RTX 4090" --ram-gb 64       # what that machine would be
 def command(form: str, **given: tuple[str, ...]) -> None:
     """Show this machine as llmfit sees it."""
     from llmfit import api
-    from llmfit.encode import encode, node, system_of
-    from llmfit.shapes import SystemAnswer
+    from llmfit.answers.encode import encode, node, system_of
+    from llmfit.wire.system import SystemAnswer
 
     machine = api.changed(this_machine(), query_of("system", given))
     put(form, encode(SystemAnswer(node(), system_of(machine))), "system", "tables.show_system")

@@ -12,8 +12,10 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from llmfit.shapes import Envelope, Row, System, SystemAnswer
-from llmfit.sheet import flat
+from llmfit.wire.csv_rows import flat
+from llmfit.wire.models import Envelope
+from llmfit.wire.rows import Row
+from llmfit.wire.system import System, SystemAnswer
 
 UNITS = "Score: of 100. tok/s: while it writes, one user. GiB: all the memory that it takes, at the context below."
 NOTHING = "What would: llmfit fit --min-fit too_tight, llmfit plan MODEL."

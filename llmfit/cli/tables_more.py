@@ -11,8 +11,9 @@ from rich.table import Table
 
 from llmfit import codes
 from llmfit.cli.tables import LEVEL_STYLES, console, facts, headed, level
-from llmfit.shapes import Envelope, Row
-from llmfit.shapes_plan import Hardware, Plan
+from llmfit.wire.models import Envelope
+from llmfit.wire.plan import Hardware, Plan
+from llmfit.wire.rows import Row
 
 MODES = {
     code.title().replace("_", ""): label

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from llmfit import codes
+from llmfit.catalog.pack import FixedQuant
 from llmfit.files.gguf_header import Header, Tensor, file_type_label
 from llmfit.files.gguf_layers import NO_WINDOW, attention_facts, attention_word, linear_facts, per_layer
 from llmfit.files.model import MOST, FileModel, count, speed_class
-from llmfit.pack import FixedQuant
 
 # llama.cpp's name of an architecture: the configuration's, where more than a hyphen differs.
 MODEL_TYPES = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from llmfit.files.config_file import Config
 from llmfit.files.model import count
-
-if TYPE_CHECKING:
-    from llmfit.files.config import Config
 
 PERIODS = {
     "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gemma4": 6, "cohere2": 4, "gpt_oss": 2, "olmo3": 4, "llama4": 4,

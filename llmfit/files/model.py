@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from llmfit import codes, records
-from llmfit.pack import FixedQuant
+from llmfit import codes
+from llmfit.catalog import records
+from llmfit.catalog.pack import FixedQuant
 
 # No real model comes near these; beyond them sums in the kernel could overflow, and loops take long.
 MOST = {"n_layers": 1 << 13, "n_heads": 1 << 13, "n_kv_heads": 1 << 13, "full_kv_heads": 1 << 13, "n_experts": 1 << 15}

@@ -11,15 +11,16 @@ from typing import Any
 
 import msgspec
 
-from llmfit.hardware import PROBES, detect, vulkan, windows
-from llmfit.hardware.cpu import read_cpu
+from llmfit.catalog.tables import Tables
+from llmfit.hardware.detect import PROBES, detect
 from llmfit.hardware.facts import Fact, facts_of
-from llmfit.hardware.memory import read_memory
-from llmfit.hardware.ram_speed import read_ram_speed
-from llmfit.hardware.source import Source
-from llmfit.hardware.watch import Ask, Noting, Watched
+from llmfit.hardware.probes import vulkan, windows
+from llmfit.hardware.probes.cpu import read_cpu
+from llmfit.hardware.probes.memory import read_memory
+from llmfit.hardware.probes.ram_speed import read_ram_speed
+from llmfit.hardware.sources.source import Source
+from llmfit.hardware.sources.watched import Ask, Noting, Watched
 from llmfit.machine import Device, Machine
-from llmfit.tables import Tables
 
 SELECTORS = (
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",

@@ -6,10 +6,10 @@ import os
 
 import msgspec
 
+from llmfit.catalog.file_errors import told
+from llmfit.catalog.tables import Profile, Tables
 from llmfit.errors import BadParam, LlmfitError
-from llmfit.hardware.whatif import profile_machine
-from llmfit.plain import told
-from llmfit.tables import Profile, Tables
+from llmfit.hardware.what_ifs import profile_machine
 
 MOST_BYTES = 1 << 16
 KEYS = tuple(field.name for field in msgspec.structs.fields(Profile) if field.name != "name")

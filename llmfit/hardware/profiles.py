@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 
+from llmfit.catalog.tables import Profile, Tables
 from llmfit.errors import BadParam
-from llmfit.hardware.cpu import Topology, find_family, fp32_tflops, ram_bandwidth
+from llmfit.hardware.probes.cpu import Topology, find_family, fp32_tflops, ram_bandwidth
 from llmfit.machine import GIB, Machine
-from llmfit.tables import Profile, Tables
 
 ARCHES = {"neon": "arm", "sve": "arm", "sve2": "arm", "rvv": "other", "lasx": "other", "vsx": "other"}  # by SIMD unit
 

@@ -12,19 +12,21 @@ from typing import Any
 
 import msgspec
 
-from llmfit import codes, records
-from llmfit.catalog import Catalog, decoded
-from llmfit.catalog_check import RULES, Shipped
-from llmfit.checks import contradiction
-from llmfit.corrections import Corrections
+from llmfit import codes
+from llmfit.catalog import records
+from llmfit.catalog.catalog import Catalog, decoded
+from llmfit.catalog.checks import contradiction
+from llmfit.catalog.corrections import Corrections
+from llmfit.catalog.own_models import OwnModel, strange
+from llmfit.catalog.plausibility import RULES, Shipped
 from llmfit.errors import CatalogError
-from llmfit.files.config import model_of, parsed
-from llmfit.files.keep import like, own_model
-from llmfit.files.known import Known, Shelf
+from llmfit.files.as_own_model import like, own_model
+from llmfit.files.config import model_of
+from llmfit.files.config_file import parsed
 from llmfit.files.model import FileModel
-from llmfit.files.one import Identified, identified, with_params
+from llmfit.files.one_model_catalog import Identified, identified, with_params
+from llmfit.files.recognise import CatalogIndex, Recognised
 from llmfit.hub.client import Listing, Refused
-from llmfit.own import OwnModel, strange
 
 TASKS = (
     "text-generation", "image-text-to-text", "any-to-any", "feature-extraction", "sentence-similarity", "text-ranking",
@@ -43,18 +45,18 @@ class Cards:
 
     def __init__(self, shipped: Catalog) -> None:
         self.shipped = shipped
-        self.shelf = Shelf(shipped)
+        self.index = CatalogIndex(shipped)
         self.put_right = Corrections(decoded(shipped.packed.corrections, list[records.Correction]))
         official = codes.ORIGINS.index("official")
-        origin, provider = self.shelf.column("origin"), self.shelf.column("provider")
+        origin, provider = self.index.column("origin"), self.index.column("provider")
         owners: dict[str, Counter[str]] = {}
-        for at, id in enumerate(self.shelf.ids):
+        for at, id in enumerate(self.index.ids):
             if origin[at] == official:
                 name = shipped.packed.providers[int(provider[at])]
                 owners.setdefault(id.split("/")[0].lower(), Counter())[name] += 1
         self.vendors = {owner: names.most_common(1)[0][0] for owner, names in owners.items()}
-        self.ids = {id.lower(): id for id in self.shelf.ids}
-        self.known = Shipped(shipped.packed, self.shelf.ids)
+        self.ids = {id.lower(): id for id in self.index.ids}
+        self.known = Shipped(shipped.packed, self.index.ids)
 
     def model(self, listing: Listing, config: bytes, **more: Any) -> tuple[OwnModel, tuple[str, ...]]:
         """(the model, notes); Refused with why it is none."""
@@ -123,7 +125,7 @@ class Cards:
             origin, kind = "community", "finetune"
         said = uses(listing, name, one.model)
         if origin == "quantized" and base.lower() in self.ids:
-            known = Known(self.shelf.ids.index(base), "", True)
+            known = Recognised(self.index.ids.index(base), "", True)
             its = like(one, known, listing.id)
             said = {key: its[key] for key in ("use_case", "role", "tuning", "serves", "capabilities", "nominal_size")}
         return {

@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from llmfit.catalog.records import RepoId
 from llmfit.errors import LlmfitError
-from llmfit.records import RepoId
 
 MOST_ANSWER, MOST_CONFIG = 1 << 24, 1 << 20  # bytes
 MOST_WAIT = 300  # seconds that a 429 may ask to wait

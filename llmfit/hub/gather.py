@@ -1,4 +1,4 @@
-"""Gathers the trending and the newest models of the Hub into one list (llmfit/updates.py).
+"""Gathers the trending and the newest models of the Hub into one list (llmfit/catalog/hub_lists.py).
 
 Every model that was looked at is written to a journal at once; a later run goes on where this one was cut off. The list
 comes into use whole or not at all.
@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from llmfit import updates
-from llmfit.catalog import Catalog
+from llmfit.catalog import hub_lists
+from llmfit.catalog.catalog import Catalog
+from llmfit.catalog.own_models import OwnModel
 from llmfit.errors import LlmfitError
 from llmfit.hub.card import Cards
 from llmfit.hub.client import Hub, Listing, Refused
-from llmfit.own import OwnModel
 
 JOURNAL, MOST_JOURNAL = "gathering.jsonl", 1 << 25
 JOURNAL_HOURS = 24.0
@@ -86,10 +86,10 @@ class Journal:
     """The models that were looked at, in a file that no second update writes at the same time."""
 
     def __init__(self, shipped: str) -> None:
-        self.path = os.path.join(updates.folder(), JOURNAL)
+        self.path = os.path.join(hub_lists.folder(), JOURNAL)
         self.seen: dict[str, Entry] = {}
         try:
-            os.makedirs(updates.folder(), exist_ok=True)
+            os.makedirs(hub_lists.folder(), exist_ok=True)
             self.file: BinaryIO = open(self.path, "a+b")  # noqa: SIM115  (closed in __exit__)
         except OSError as error:
             raise LlmfitError(f"{self.path}: cannot be written: {error.strerror or error}") from None
@@ -205,16 +205,16 @@ def kind_of(why: str) -> str:
 def keep(shipped: Catalog, cards: Cards, new: dict[str, OwnModel]) -> Outcome:
     """Write the list of these models and of those before it, and bring it into use unless another one is pinned."""
     try:
-        now: Any = updates.current()
+        now: Any = hub_lists.current()
     except LlmfitError:  # damaged: begun anew
         now = None
     before = {model.id.lower(): model for model in now.models if model.id.lower() not in cards.ids} if now else {}
-    models = [*new.values(), *(model for name, model in before.items() if name not in new)][: updates.MOST_MODELS]
+    models = [*new.values(), *(model for name, model in before.items() if name not in new)][: hub_lists.MOST_MODELS]
     added = sum(name not in before for name in new)
-    state = updates.in_use() if now is not None else updates.InUse()
+    state = hub_lists.in_use() if now is not None else hub_lists.InUse()
     if now is not None and now.models == models:
         return Outcome(state.digest, state.pinned, len(models))
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    digest = updates.write(updates.Gathered(made, shipped.name.digest, models))
-    updates.use(digest)
+    digest = hub_lists.write(hub_lists.Gathered(made, shipped.name.digest, models))
+    hub_lists.use(digest)
     return Outcome(digest, False, len(models), added)

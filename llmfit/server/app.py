@@ -5,26 +5,26 @@ from __future__ import annotations
 import msgspec
 from sanic import Sanic
 
-from llmfit import catalog
-from llmfit.hardware.whatif import WhatIf
+from llmfit.catalog import catalog
+from llmfit.hardware.what_ifs import WhatIf
 from llmfit.machine import Machine
-from llmfit.query import Engine
-from llmfit.server import failures
-from llmfit.server.access import Access, AccessFlags
-from llmfit.server.board import Board
-from llmfit.server.booking import Books
-from llmfit.server.connection import SILENCE_SECONDS
-from llmfit.server.counts import Counts
-from llmfit.server.door import places
-from llmfit.server.failures import MOST_BODY, MOST_HEADERS
-from llmfit.server.front import Front
-from llmfit.server.hosts import HostCheck
-from llmfit.server.known import Known
-from llmfit.server.ledger import Ledger
-from llmfit.server.metrics import Metrics
-from llmfit.server.pages import Pages
-from llmfit.server.routes import Routes
-from llmfit.server.site import Site
+from llmfit.query.engine import Engine
+from llmfit.server.http import errors
+from llmfit.server.http.access import Access, AccessFlags
+from llmfit.server.http.connection import SILENCE_SECONDS
+from llmfit.server.http.errors import MOST_BODY, MOST_HEADERS
+from llmfit.server.http.hosts import HostCheck
+from llmfit.server.http.middleware import Middleware
+from llmfit.server.observe.counters import Counters
+from llmfit.server.process.acceptor import connection_counts
+from llmfit.server.process.shared_state import SharedState
+from llmfit.server.routes.handlers import Routes
+from llmfit.server.routes.metrics import Metrics
+from llmfit.server.routes.page_cache import PageCache
+from llmfit.server.routes.reservation_store import ReservationStore
+from llmfit.server.routes.reservations import Books
+from llmfit.server.site.hardware_names import HardwareNames
+from llmfit.server.site.page import Site
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +54,9 @@ class Shared:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.access, settings.address)
-        self.board, self.ledger = Board(), Ledger()
-        self.places = places(settings.workers)
-        self.counts = Counts(settings.workers) if settings.metrics else None
+        self.state, self.store = SharedState(), ReservationStore()
+        self.connection_counts = connection_counts(settings.workers)
+        self.counts = Counters(settings.workers) if settings.metrics else None
 
 
 def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic, Routes]:  # type: ignore[type-arg]
@@ -71,16 +71,16 @@ def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic,
     app.config.REQUEST_MAX_SIZE = MOST_BODY
     app.config.REQUEST_TIMEOUT = SILENCE_SECONDS
     app.config.KEEP_ALIVE_TIMEOUT = 75
-    failures.install(app)
+    errors.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)
-    routes = Routes(Pages(engine), hosts, Books(engine, shared.ledger))
-    for part in (routes, Known(engine, hosts), Site(hosts)):
+    routes = Routes(PageCache(engine), hosts, Books(engine, shared.store))
+    for part in (routes, HardwareNames(engine, hosts), Site(hosts)):
         part.install(app)
     if shared.counts is not None:
         routes.counts = shared.counts
         Metrics(routes, shared.counts).install(app)
-    front = Front(app, access, shared.counts, settings.access_log)
-    app.ctx.front = front if front.needed else None
+    middleware = Middleware(app, access, shared.counts, settings.access_log)
+    app.ctx.middleware = middleware if middleware.needed else None
     routes.pages.make(("top", "", None))
     return app, routes

@@ -24,20 +24,20 @@ import uvloop
 from sanic import Sanic
 from sanic.models.server_types import Signal
 
+from llmfit.catalog.tables import Profile
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
-from llmfit.server import logs
 from llmfit.server.app import Settings, Shared, create_app
-from llmfit.server.board import Board
-from llmfit.server.connection import Connection, Fronted
-from llmfit.server.counts import REPLACED
-from llmfit.server.door import Door, Held
-from llmfit.server.metrics import wanted
-from llmfit.server.routes import Routes
-from llmfit.server.signals import without_stop_signals
-from llmfit.server.sockets import listen, remove_socket_file
-from llmfit.server.watching import watch
-from llmfit.tables import Profile
+from llmfit.server.http.connection import Connection, MiddlewareConnection
+from llmfit.server.observe import logs
+from llmfit.server.observe.counters import REPLACED
+from llmfit.server.process.acceptor import Acceptor, OpenConnections
+from llmfit.server.process.shared_state import SharedState
+from llmfit.server.process.signals import without_stop_signals
+from llmfit.server.process.sockets import listen, remove_socket_file
+from llmfit.server.process.watch_catalog import watch
+from llmfit.server.routes.handlers import Routes
+from llmfit.server.routes.metrics import wanted
 
 App: TypeAlias = "Sanic[Any, Any]"
 log = logging.getLogger("llmfit.server")
@@ -56,7 +56,7 @@ def serve(settings: Settings) -> None:
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise LlmfitError("more than one worker needs a system with fork; use --workers 1")
     shared = Shared(settings)
-    sock = listen(settings)
+    sock = listen(settings.host, settings.port, settings.unix_socket)
     scheme = "https" if shared.access.tls is not None else "http"
     where = (
         f"unix:{settings.unix_socket}" if settings.unix_socket else "{}://{}:{}".format(scheme, *sock.getsockname()[:2])
@@ -88,7 +88,7 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     gc.freeze()  # what is there now stays: a collection looks at the rest alone, and so is short and comes soon
     look = threading.Event()
     if number == 0 and settings.observe:
-        threading.Thread(target=observe, args=(settings, shared.board, look), daemon=True, name="observer").start()
+        threading.Thread(target=observe, args=(settings, shared.state, look), daemon=True, name="observer").start()
     reload = Reload(settings, shared, routes, look, reloads)
     if number == 0:
         above = os.getppid() if settings.workers > 1 else None
@@ -126,18 +126,20 @@ class Reload:
 
 def profiles(settings: Settings) -> tuple[Profile, ...]:
     """The machine of ``--profile FILE``, as the file says now; LlmfitError."""
-    from llmfit import catalog
+    from llmfit.catalog import catalog
     from llmfit.hardware.profile_file import is_path, load_profile
 
     name = settings.whatif.profile
     return (load_profile(name, catalog.default().tables),) if name is not None and is_path(name) else ()
 
 
-def observe(settings: Settings, board: Board, look: threading.Event) -> None:
+def observe(settings: Settings, state: SharedState, look: threading.Event) -> None:
     """Look at the machine every few seconds, or when told to, and put up what changed."""
-    from llmfit import catalog
-    from llmfit.hardware import LiveSource, apply_whatif, detect
+    from llmfit.catalog import catalog
+    from llmfit.hardware.detect import detect
+    from llmfit.hardware.sources.source import LiveSource
     from llmfit.hardware.steady import steady
+    from llmfit.hardware.what_ifs import apply_whatif
 
     without_stop_signals()
     last: Machine | None = None
@@ -148,7 +150,7 @@ def observe(settings: Settings, board: Board, look: threading.Event) -> None:
             now = steady(detect(tables, source), last)
             if now is not last:
                 last = now
-                board.publish(apply_whatif(now, settings.whatif, tables))
+                state.publish(apply_whatif(now, settings.whatif, tables))
         except Exception:
             log.exception("the machine could not be observed; the last state stands")
         if look.wait(OBSERVE_SECONDS):
@@ -169,24 +171,23 @@ async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock:
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
     await app._startup()  # type: ignore[no-untyped-call]
-    held = Held(shared.places, number)
-    protocol = partial(
-        Fronted if app.ctx.front else Connection, loop=loop, app=app, connections=held, signal=Signal()
-    )  # fmt: skip
-    door = Door(sock, held, protocol, access.tls)
+    held = OpenConnections(shared.connection_counts, number)
+    kind = MiddlewareConnection if app.ctx.middleware else Connection
+    protocol = partial(kind, loop=loop, app=app, connections=held, signal=Signal())
+    acceptor = Acceptor(sock, held, protocol, access.tls)
     routes.ready = True
     while not told.is_set():
         if reload.asked:
             await reload.now()
         routes.note(len(held))
-        machine = shared.board.news()
+        machine = shared.state.news()
         if machine is not None or routes.books.changed():
             await routes.settle(machine)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
     routes.events.close()
-    door.close()
+    acceptor.close()
     until = loop.time() + DRAIN_SECONDS
     while (held or held.coming) and loop.time() < until:
         for connection in tuple(held):
@@ -212,7 +213,7 @@ class Workers:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT, and then until all workers have drained."""
-        from llmfit import catalog
+        from llmfit.catalog import catalog
 
         catalog.default()  # opened before the fork: its pages are shared
         gc.freeze()  # those of Python's objects too: a collection writes into all that it looks at
@@ -255,7 +256,7 @@ class Workers:
 
     def reload(self, number: int, frame: FrameType | None) -> None:
         """Read the catalog again, which later workers begin with, and tell every worker to do so."""
-        from llmfit import catalog
+        from llmfit.catalog import catalog
 
         try:
             self.shared.access.reload()

@@ -1,8 +1,8 @@
 # Case for the packing.
 from llmfit._catalog cimport Catalog
-from llmfit.job cimport Job
-from llmfit.machine cimport Machine
-from llmfit.ways cimport Asked
+from llmfit.estimate.job cimport Job
+from llmfit.estimate.machine cimport Machine
+from llmfit.placement.ways cimport Asked
 
 cdef class Case:
     cdef readonly Catalog catalog

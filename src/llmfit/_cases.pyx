@@ -8,13 +8,13 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy
 
 from llmfit._catalog cimport Catalog, Host, settings_of
-from llmfit.choices cimport all_of, worth_it
-from llmfit.columns cimport WEIGHTS, Columns
-from llmfit.estimate cimport effective_context, job_of
-from llmfit.job cimport Job
-from llmfit.machine cimport MAX_DEVICES, Machine
-from llmfit.model cimport Model
-from llmfit.ways cimport MOST_WAYS, Way, shrink, usual
+from llmfit.placement.choices cimport all_of, worth_it
+from llmfit.ranking.columns cimport WEIGHTS, Columns
+from llmfit.estimate.estimate cimport effective_context, job_of
+from llmfit.estimate.job cimport Job
+from llmfit.estimate.machine cimport MAX_DEVICES, Machine
+from llmfit.estimate.model cimport Model
+from llmfit.placement.ways cimport MOST_WAYS, Way, shrink, usual
 
 cdef enum:
     MOST_ROWS_KEPT = 24     # of many rows

@@ -1,11 +1,11 @@
 # The compiled classes that others build on.
-from llmfit.buffer cimport Text
-from llmfit.columns cimport Columns, Strings
-from llmfit.estimate cimport Settings
-from llmfit.machine cimport Machine
-from llmfit.quant cimport MAX_SPEED_CLASSES
-from llmfit.score cimport Quality
-from llmfit.sketch cimport RowSketch
+from llmfit.rows.buffer cimport Text
+from llmfit.ranking.columns cimport Columns, Strings
+from llmfit.estimate.estimate cimport Settings
+from llmfit.estimate.machine cimport Machine
+from llmfit.estimate.quant cimport MAX_SPEED_CLASSES
+from llmfit.score.score cimport Quality
+from llmfit.score.sketch cimport RowSketch
 
 cdef class Catalog:
     cdef Columns columns

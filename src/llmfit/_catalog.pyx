@@ -5,21 +5,21 @@ from libc.string cimport memset
 
 from llmfit import codes as _codes
 
-from llmfit.buffer cimport Text
-from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
-from llmfit.estimate cimport Settings
-from llmfit.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
-from llmfit.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
-from llmfit.match cimport contains
-from llmfit.memory cimport file_bytes, milli_up, weights_bytes
-from llmfit.model cimport Model
-from llmfit.notes cimport MAX_PIECES, N_NOTES
-from llmfit.policy cimport Policy
-from llmfit.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
-from llmfit.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
-from llmfit.sketch cimport MOST_TENTHS, Member, RowSketch, Sketch, row_sketch_of, sketch_of
-from llmfit.tensors cimport T_BODY, Tensors, tensors_of
+from llmfit.rows.buffer cimport Text
+from llmfit.estimate.codes cimport *
+from llmfit.ranking.columns cimport WEIGHTS, Columns, Strings, load_model, load_row, piece, pooled_ability
+from llmfit.estimate.estimate cimport Settings
+from llmfit.estimate.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
+from llmfit.estimate.machine cimport MAX_DEVICES, MAX_FORMATS, MAX_KINDS, Machine, Rate, efficiency
+from llmfit.ranking.match cimport contains
+from llmfit.estimate.memory cimport file_bytes, milli_up, weights_bytes
+from llmfit.estimate.model cimport Model
+from llmfit.rows.notes cimport MAX_PIECES, N_NOTES
+from llmfit.estimate.policy cimport Policy
+from llmfit.estimate.quant cimport MAX_LADDER, MAX_SPEED_CLASSES, Quant, quant_loss
+from llmfit.score.score cimport Quality, Row, UseCaseWeights, keep_order, quality_score
+from llmfit.score.sketch cimport MOST_TENTHS, Member, RowSketch, Sketch, row_sketch_of, sketch_of
+from llmfit.estimate.tensors cimport T_BODY, Tensors, tensors_of
 
 
 cdef void* zeroed(Py_ssize_t n, size_t size) except NULL:
@@ -55,7 +55,7 @@ cdef Quality quality_of(q):
 cdef class Catalog:
     """Facts of all models, and every number that scoring uses.
 
-    `packed` is a pack.Packed, `words` the JSON words of codes.py (llmfit/catalog.py makes them). ValueError where
+    `packed` is a pack.Packed, `words` the JSON words of codes.py (llmfit/catalog/catalog.py makes them). ValueError where
     one of them does not fit this core.
     """
 
@@ -175,7 +175,7 @@ cdef class Catalog:
         cdef double* values = <double*>&self.columns.policy
         cdef int i
         if len(names) * sizeof(double) != sizeof(Policy) or set(names) != set(packed.policy):
-            raise ValueError("policy.csv and policy.pxd differ")
+            raise ValueError("policy.csv and estimate/policy.pxd differ")
         for i, name in enumerate(names):
             values[i] = packed.policy[name]
         for i, u in enumerate(packed.use_cases):
@@ -328,7 +328,7 @@ cdef class Catalog:
         for i in range(N_USE_CASES):
             self.columns.label_order[i] = labels.index(words["categories"][i])
         if len(words["notes"]) != N_NOTES or sum(len(note) for note in words["notes"]) > MAX_PIECES:
-            raise ValueError("codes.NOTES and notes.pxd differ")
+            raise ValueError("codes.NOTES and rows/notes.pxd differ")
         for i, note in enumerate(words["notes"]):
             self.columns.wire.note_start[i] = at
             for literal, field in note:
@@ -412,7 +412,7 @@ cdef Settings settings_of(Catalog catalog, double context, double n_seq, double 
 
 
 cdef class Host:
-    """A machine as the kernel sees it. `kinds`, `devices` and `cpu` are what llmfit/host.py makes of a Machine."""
+    """A machine as the kernel sees it. `kinds`, `devices` and `cpu` are what llmfit/hardware/host.py makes of a Machine."""
 
     def __cinit__(self, Catalog catalog, list kinds, list devices, cpu, double ram_bytes, bint unified, bytes runtimes, bytes blockers):
         cdef int i, k, runtime

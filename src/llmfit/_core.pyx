@@ -15,22 +15,22 @@ from libc.string cimport memset
 from _thread import allocate_lock as _allocate_lock
 
 from llmfit._catalog cimport Catalog, Host, settings_of
-from llmfit.brief cimport Part, brief_room, put_brief
-from llmfit.buffer cimport Buffer, Text, put, put_text, reserve
-from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, mlx_copy, piece
-from llmfit.cut cimport put_members
-from llmfit.estimate cimport Estimate, Settings, estimate
-from llmfit.fit cimport fit_score
-from llmfit.machine cimport Machine
-from llmfit.match cimport Match
-from llmfit.notes cimport RowText
-from llmfit.order cimport Place, compare, keep_first
-from llmfit.rows cimport put_row
-from llmfit.score cimport Row
-from llmfit.scored cimport Scored, may_pass, passes, place_of, representatives, row_room_of, row_text, stands_for
-from llmfit.sketch cimport Fastest, RowSketch, fastest_of, fits_somewhere, most_tenths, most_tps
-from llmfit.verdict cimport Components, Verdict, components, verdict
+from llmfit.rows.short_row cimport Part, brief_room, put_brief
+from llmfit.rows.buffer cimport Buffer, Text, put, put_text, reserve
+from llmfit.estimate.codes cimport *
+from llmfit.ranking.columns cimport WEIGHTS, Columns, mlx_copy, piece
+from llmfit.rows.fields cimport put_members
+from llmfit.estimate.estimate cimport Estimate, Settings, estimate
+from llmfit.estimate.fit cimport fit_score
+from llmfit.estimate.machine cimport Machine
+from llmfit.ranking.match cimport Match
+from llmfit.rows.notes cimport RowText
+from llmfit.ranking.order cimport Place, compare, keep_first
+from llmfit.rows.rows cimport put_row
+from llmfit.score.score cimport Row
+from llmfit.ranking.scored cimport Scored, may_pass, passes, place_of, representatives, row_room_of, row_text, stands_for
+from llmfit.score.sketch cimport Fastest, RowSketch, fastest_of, fits_somewhere, most_tenths, most_tps
+from llmfit.score.verdict cimport Components, Verdict, components, verdict
 
 
 cdef extern from *:
@@ -134,7 +134,7 @@ cdef class Estimates:
     `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
     allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
     `later` they are made by fill_all(). `rows`: only the shapes of these rows; a Ranking can write them alone then.
-    With `lazy` a shape is estimated when a Ranking needs more of it than a bound (sketch.pxd).
+    With `lazy` a shape is estimated when a Ranking needs more of it than a bound (score/sketch.pxd).
     """
 
     cdef readonly Catalog catalog
@@ -385,7 +385,7 @@ cdef class Ranking:
     ):
         """(how many rows pass, `limit` of them from `offset` on as row indices in order).
 
-        `first` is a row that comes first if it passes, `exempt` lets it pass whatever its level. Masks: match.pxd.
+        `first` is a row that comes first if it passes, `exempt` lets it pass whatever its level. Masks: ranking/match.pxd.
         """
         cdef const Columns* c = self.scored.c
         cdef Match w

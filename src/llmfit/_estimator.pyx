@@ -1,20 +1,20 @@
 """One model at one quantization, estimated with the very rules and numbers that rank the catalog.
 
-llmfit/estimator.py is the Python face of this; here is no rule of its own.
+llmfit/query/estimator.py is the Python face of this; here is no rule of its own.
 """
 
 from llmfit._catalog cimport Catalog, Host
-from llmfit.codes cimport *
-from llmfit.columns cimport load_model
-from llmfit.evidence cimport bandwidth_is_known, confidence_by_spread, spread_of
-from llmfit.fit cimport Candidate
-from llmfit.job cimport Job, decode_ms
-from llmfit.machine cimport Rate
-from llmfit.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
-from llmfit.model cimport SINGLE_BLOCKS, Model, known_shape
-from llmfit.quant cimport Quant
-from llmfit.speed cimport attention_gflop, prefill_tps, read_share, roofline_ms
-from llmfit.tensors cimport Tensors, tensors_of
+from llmfit.estimate.codes cimport *
+from llmfit.ranking.columns cimport load_model
+from llmfit.estimate.evidence cimport bandwidth_is_known, confidence_by_spread, spread_of
+from llmfit.estimate.fit cimport Candidate
+from llmfit.estimate.job cimport Job, decode_ms
+from llmfit.estimate.machine cimport Rate
+from llmfit.estimate.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
+from llmfit.estimate.model cimport SINGLE_BLOCKS, Model, known_shape
+from llmfit.estimate.quant cimport Quant
+from llmfit.estimate.speed cimport attention_gflop, prefill_tps, read_share, roofline_ms
+from llmfit.estimate.tensors cimport Tensors, tensors_of
 
 
 cdef class Shape:

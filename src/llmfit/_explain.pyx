@@ -1,26 +1,26 @@
 """The derivation of one row: every way that was considered, the parts of its quality, score, memory and speed.
 
 Computed by the rules that rank the catalog, asked once more for one model; here is no rule of its own. A part of a sum
-is what the sum loses without it. llmfit/explain.py is the Python face of this.
+is what the sum loses without it. llmfit/query/explain.py is the Python face of this.
 """
 
 from libc.string cimport memset
 
 from llmfit._catalog cimport Catalog, Host, quality_of, settings_of
-from llmfit.choose cimport Ladder, forms_of, keep_allowed, place
-from llmfit.codes cimport *
-from llmfit.columns cimport WEIGHTS, Columns, pooled_ability
-from llmfit.detail cimport Detail, detail_of
-from llmfit.estimate cimport Estimate, Settings, describe, effective_context, estimate, job_of
-from llmfit.fit cimport Candidate, better, comfortable, crowded
-from llmfit.job cimport Forms, Job
-from llmfit.machine cimport MAX_KINDS, Machine, Rate
-from llmfit.memory cimport bytes_of, milli_up, weights_bytes
-from llmfit.model cimport Model, known_shape
-from llmfit.policy cimport Policy
-from llmfit.quant cimport MAX_SPEED_CLASSES, Quant
-from llmfit.score cimport Quality, Row, UseCaseWeights, ability, class_factor, demerits, pooled, quality_score, soft_floor
-from llmfit.verdict cimport Components, Verdict, components, hurry, tenths, verdict
+from llmfit.estimate.choose cimport Ladder, forms_of, keep_allowed, place
+from llmfit.estimate.codes cimport *
+from llmfit.ranking.columns cimport WEIGHTS, Columns, pooled_ability
+from llmfit.estimate.detail cimport Detail, detail_of
+from llmfit.estimate.estimate cimport Estimate, Settings, describe, effective_context, estimate, job_of
+from llmfit.estimate.fit cimport Candidate, better, comfortable, crowded
+from llmfit.estimate.job cimport Forms, Job
+from llmfit.estimate.machine cimport MAX_KINDS, Machine, Rate
+from llmfit.estimate.memory cimport bytes_of, milli_up, weights_bytes
+from llmfit.estimate.model cimport Model, known_shape
+from llmfit.estimate.policy cimport Policy
+from llmfit.estimate.quant cimport MAX_SPEED_CLASSES, Quant
+from llmfit.score.score cimport Quality, Row, UseCaseWeights, ability, class_factor, deductions, pooled, quality_score, soft_floor
+from llmfit.score.verdict cimport Components, Verdict, components, speed_deduction, tenths, verdict
 
 TERMS = ("c0", "size", "date", "size2", "date2", "sparsity", "size_date", "reasoning", "coder", "vision", "distill")
 
@@ -277,8 +277,8 @@ cdef class Case:
         ]
         return {
             "components": parts,
-            "off_slow_or_strained": e.minus + (hurry(&w, e.tps, p) if e.best.fits else 0.0),
-            "off_files": demerits(self.r, e.best.runtime, p) if e.best.fits else 0.0,
+            "off_slow_or_strained": e.minus + (speed_deduction(&w, e.tps, p) if e.best.fits else 0.0),
+            "off_files": deductions(self.r, e.best.runtime, p) if e.best.fits else 0.0,
             "factor": class_factor(self.r, self.use_case, e.tps, p) if e.best.fits else 1.0,
             "score": v.score / 10.0, "use_case": v.use_case, "level": v.level, "fits": bool(e.best.fits),
         }

@@ -1,6 +1,6 @@
 """Many models on many machines: built greedily in several ways, then improved by moves. No loop holds the GIL.
 
-Wanted is the greatest weight placed, then the greatest worth (goal.pxd): scores less what machines in use cost. Every model
+Wanted is the greatest weight placed, then the greatest worth (placement/goal.pxd): scores less what machines in use cost. Every model
 is estimated on what those before it on its machine have left. Work is bounded by a count of estimates, not by a
 clock, so that the same question has the same answer.
 """
@@ -10,15 +10,15 @@ from libc.string cimport memcpy
 
 from llmfit._cases cimport Case
 from llmfit._catalog cimport Host
-from llmfit.goal cimport Goal, goal_of, lowest, worth
-from llmfit.machine cimport MAX_DEVICES, Machine
-from llmfit.moves cimport improve
-from llmfit.packing cimport POINTS, Item, Key, Packing
-from llmfit.plans cimport by_points, by_room, sort
-from llmfit.rooms cimport complete
-from llmfit.seats cimport weight_placed, worth_placed
-from llmfit.sites cimport prepare, weight_possible
-from llmfit.ways cimport MOST_WAYS, Asked, Way
+from llmfit.placement.goal cimport Goal, goal_of, lowest, worth
+from llmfit.estimate.machine cimport MAX_DEVICES, Machine
+from llmfit.placement.improve cimport improve
+from llmfit.placement.plan cimport POINTS, Item, Key, Packing
+from llmfit.placement.greedy cimport by_points, by_room, sort
+from llmfit.placement.make_room cimport complete
+from llmfit.placement.assigned cimport weight_placed, worth_placed
+from llmfit.placement.machines cimport prepare, weight_possible
+from llmfit.placement.ways cimport MOST_WAYS, Asked, Way
 
 cdef enum:
     STARTS = 30             # plans that are made
@@ -41,7 +41,7 @@ def plan_worth(bint pack, int cost, score, n):
 
 
 cdef class Packer:
-    """`sites`: (kind, what is free as in Case.ways); `items`: (case, demand, weight, apart). `most`: estimates beyond those of
+    """`nodes`: (kind, what is free as in Case.ways); `items`: (case, demand, weight, apart). `most`: estimates beyond those of
     every case on every class of machines."""
 
     cdef list cases, hosts      # their pointers are used
@@ -49,12 +49,12 @@ cdef class Packer:
     cdef void* held[MOST_HELD]
     cdef int n_held
 
-    def __cinit__(self, list cases, list hosts, list sites, list items, bint pack, int cost, long long most):
+    def __cinit__(self, list cases, list hosts, list nodes, list items, bint pack, int cost, long long most):
         self.cases, self.hosts = cases, hosts
         self.p.pack, self.p.most, self.p.goal = pack, most, goal_of(pack, cost)
-        self.p.n_cases, self.p.n_sites, self.p.n_items, self.p.n_kinds = len(cases), len(sites), len(items), len(hosts)
+        self.p.n_cases, self.p.n_nodes, self.p.n_items, self.p.n_kinds = len(cases), len(nodes), len(items), len(hosts)
         self.ask(cases, hosts, items)
-        self.group(sites)
+        self.group(nodes)
         self.make_room()
         self.make_plan()
 
@@ -95,15 +95,15 @@ cdef class Packer:
             p.items[i] = Item(number, demand, apart, weight)
         return 0
 
-    cdef int group(self, list sites) except -1:
+    cdef int group(self, list nodes) except -1:
         """Machines, and which are equal."""
         cdef Packing* p = &self.p
         cdef int i, k
         cdef dict classes = {}
-        p.kind = <int*>self.some(p.n_sites, sizeof(int))
-        p.klass = <int*>self.some(p.n_sites, sizeof(int))
-        p.start = <int*>self.some(p.n_sites * p.stride, sizeof(int))
-        for i, (kind, left) in enumerate(sites):
+        p.kind = <int*>self.some(p.n_nodes, sizeof(int))
+        p.klass = <int*>self.some(p.n_nodes, sizeof(int))
+        p.start = <int*>self.some(p.n_nodes * p.stride, sizeof(int))
+        for i, (kind, left) in enumerate(nodes):
             p.kind[i] = kind
             p.klass[i] = classes.setdefault((kind, left), len(classes))
             if len(left) != p.machines[p.kind[i]].n_devices + 1:
@@ -112,7 +112,7 @@ cdef class Packer:
                 p.start[i * p.stride + k] = left[k]
         p.n_classes = len(classes)
         p.class_start = <int*>self.some(p.n_classes + 1, sizeof(int))
-        for i in range(p.n_sites):
+        for i in range(p.n_nodes):
             p.class_start[p.klass[i] + 1] += 1
         for i in range(p.n_classes):
             p.class_start[i + 1] += p.class_start[i]
@@ -133,7 +133,7 @@ cdef class Packer:
         p.place = <int*>self.some(MAX_DEVICES, sizeof(int))
         p.who = <int*>self.some(n + 1, sizeof(int))
         p.other = <int*>self.some(n + 1, sizeof(int))
-        p.laid = <Way*>self.some(n + 1, sizeof(Way))
+        p.placed = <Way*>self.some(n + 1, sizeof(Way))
         p.laid_too = <Way*>self.some(n + 1, sizeof(Way))
         p.trial = <Way*>self.some(n + 1, sizeof(Way))
         p.room = <Way*>self.some(MOST_WAYS, sizeof(Way))
@@ -144,20 +144,20 @@ cdef class Packer:
         """The block of what changes while items are placed."""
         cdef Packing* p = &self.p
         cdef int n = p.n_items
-        p.block_size = n * sizeof(Way) + sizeof(int) * (2 * n + 5 * p.n_sites + p.n_sites * p.stride + p.n_classes)
+        p.block_size = n * sizeof(Way) + sizeof(int) * (2 * n + 5 * p.n_nodes + p.n_nodes * p.stride + p.n_classes)
         p.block = <char*>self.some(p.block_size, 1)
         p.kept = <char*>self.some(p.block_size, 1)
         p.before = <char*>self.some(p.block_size, 1)
         p.way = <Way*>p.block
-        p.site_of = <int*>&p.way[n]
-        p.next_ = &p.site_of[n]
+        p.node_of = <int*>&p.way[n]
+        p.next_ = &p.node_of[n]
         p.head = &p.next_[n]
-        p.count = &p.head[p.n_sites]
-        p.score = &p.count[p.n_sites]
-        p.at = &p.score[p.n_sites]
-        p.member = &p.at[p.n_sites]
-        p.left = &p.member[p.n_sites]
-        p.touched = &p.left[p.n_sites * p.stride]
+        p.count = &p.head[p.n_nodes]
+        p.score = &p.count[p.n_nodes]
+        p.at = &p.score[p.n_nodes]
+        p.member = &p.at[p.n_nodes]
+        p.left = &p.member[p.n_nodes]
+        p.touched = &p.left[p.n_nodes * p.stride]
         return 0
 
     def solve(self):
@@ -198,12 +198,12 @@ cdef class Packer:
             improve(p)
 
     def placed(self):
-        """By site: its items, in the order in which they take its memory, each with its way as in Case.ways."""
+        """By node: its items, in the order in which they take its memory, each with its way as in Case.ways."""
         cdef int s, item, k
         cdef const Packing* p = &self.p
         cdef const Way* w
         found = []
-        for s in range(p.n_sites):
+        for s in range(p.n_nodes):
             here = []
             item = p.head[s]
             while item >= 0:

@@ -1,4 +1,4 @@
-"""Memory read as fast as it comes, without the GIL: the inner loops of llmfit/hardware/streaming.py."""
+"""Memory read as fast as it comes, without the GIL: the inner loops of llmfit/hardware/sources/bandwidth.py."""
 
 from libc.stdint cimport uint64_t
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from llmfit._estimator import Shape
-from llmfit.catalog import Catalog
+from llmfit.catalog.catalog import Catalog
 from llmfit.errors import BadFile
-from llmfit.files import catalog_for, config, read
-from llmfit.files.known import Shelf
+from llmfit.files import config
 from llmfit.files.model import as_records
-from llmfit.files.one import shape_of, with_params
+from llmfit.files.one_model_catalog import shape_of, with_params
+from llmfit.files.read import catalog_for, read
+from llmfit.files.recognise import Shelf
 
 from .configs import CONFIGS
 from .test_gguf import row_of

@@ -9,13 +9,13 @@ from typing import Any
 import gguf
 import pytest
 
-from llmfit.catalog import Catalog
+from llmfit.catalog.catalog import Catalog
 from llmfit.errors import BadFile
-from llmfit.estimator import Estimator
-from llmfit.files import catalog_for, read
 from llmfit.files.gguf_header import Length, read_header
 from llmfit.files.model import FileModel, as_records
-from llmfit.files.one import shape_of, with_params
+from llmfit.files.one_model_catalog import shape_of, with_params
+from llmfit.files.read import catalog_for, read
+from llmfit.query.estimator import Estimator
 
 from .ggufs import BASE, TOKENS, write
 
@@ -23,7 +23,7 @@ CONTEXT = 32768
 HEADS = {"attention.head_count": 32, "attention.key_length": 128, "attention.value_length": 128}
 PLAIN = {"block_count": 32, "embedding_length": 4096, "feed_forward_length": 14336, "context_length": 131072, **HEADS}
 
-# name: (architecture, metadata, elements of the cache at 32768 tokens, bytes of state); see tests/test_cache_golden.py
+# name: (architecture, metadata, elements of the cache at 32768 tokens, bytes of state): estimate/test_cache_golden.py
 CASES: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "mha": ("llama", PLAIN, 32 * 32768 * 32 * (128 + 128), 0),
     "gqa": ("llama", PLAIN | {"attention.head_count_kv": 8}, 32 * 32768 * 8 * 256, 0),

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmfit.catalog import Catalog
+from llmfit.catalog.catalog import Catalog
 from llmfit.errors import BadFile
-from llmfit.files import catalog_for
 from llmfit.files.gguf_header import read_header
+from llmfit.files.read import catalog_for
 from llmfit.files.weights import index_of
 
 from .configs import CONFIGS

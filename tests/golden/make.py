@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from llmfit import catalog as catalogs
 from llmfit._core import Estimates, Ranking
-from llmfit.host import host_of
+from llmfit.catalog import catalog as catalogs
+from llmfit.hardware.host import host_of
 from llmfit.machine import Machine
 
 HERE = Path(__file__).parent

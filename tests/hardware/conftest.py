@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from llmfit.hardware import ReplaySource, detect
+from llmfit.catalog.tables import Accelerator, CpuFamily, Profile, Tables, read_csv
+from llmfit.hardware.detect import detect
+from llmfit.hardware.sources.source import ReplaySource
 from llmfit.machine import Machine
-from llmfit.tables import Accelerator, CpuFamily, Profile, Tables, read_csv
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmfit.hardware import ReplaySource, detect
-from llmfit.hardware.record import as_json
-from llmfit.tables import Accelerator, CpuFamily, Tables, read_csv
+from llmfit.catalog.tables import Accelerator, CpuFamily, Tables, read_csv
+from llmfit.hardware.detect import detect
+from llmfit.hardware.sources.recording import as_json
+from llmfit.hardware.sources.source import ReplaySource
 
 RECORDED = Path(__file__).parent / "recorded"
 DATA = Path(__file__).parents[2] / "src/data"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmfit.hardware.amd import gfx_name
+from llmfit.hardware.probes.amd import gfx_name
 from llmfit.machine import GIB
 
 

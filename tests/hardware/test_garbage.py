@@ -10,24 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from llmfit.hardware import (
-    LiveSource,
-    ReplaySource,
-    amd_tools,
-    ascend,
-    cutoff,
-    detect,
-    intel,
-    pci,
-    smi,
-    vulkan,
-    windows,
-)
-from llmfit.hardware import source as source_module
-from llmfit.hardware.cpu import cpuinfo
-from llmfit.hardware.memory import meminfo, number
-from llmfit.hardware.nvml import NvmlDevice, NvmlSnapshot
-from llmfit.hardware.source import MAX_BYTES, Facts, Output
+from llmfit.hardware.detect import detect
+from llmfit.hardware.probes import amd_tools, ascend, intel, nvidia_smi, pci, vulkan, windows
+from llmfit.hardware.probes.cpu import cpuinfo
+from llmfit.hardware.probes.memory import meminfo, number
+from llmfit.hardware.sources import source as source_module
+from llmfit.hardware.sources import time_limit
+from llmfit.hardware.sources.nvml import NvmlDevice, NvmlSnapshot
+from llmfit.hardware.sources.source import MAX_BYTES, Facts, LiveSource, Output, ReplaySource
 
 RECORDED = Path(__file__).parent / "recorded"
 NAMES = sorted(path.name for path in RECORDED.iterdir())
@@ -143,7 +133,10 @@ class Tools:
         return self.output
 
 
-@pytest.mark.parametrize("read", [smi.read_smi, intel.xpu_smi, windows.registry, windows.wmi, amd_tools.read_tools])
+TOOLS = [nvidia_smi.read_smi, intel.xpu_smi, windows.registry, windows.wmi, amd_tools.read_tools]
+
+
+@pytest.mark.parametrize("read", TOOLS)
 def test_tools_print_anything(read):
     chance = random.Random(7)
     samples = ["", "null", "[]", "{}", '{"device_list": [{"device_id": 0}, 1, null]}', "[1]", "GPU-,,,,,,,", "²," * 8]
@@ -155,7 +148,7 @@ def test_tools_print_anything(read):
 
 
 def test_a_probe_that_fails_loses_its_own_devices_only(tables, monkeypatch):
-    monkeypatch.setattr("llmfit.hardware.PROBES", {"AMD": lambda *_: 1 // 0, "Intel": intel.probe})
+    monkeypatch.setattr("llmfit.hardware.detect.PROBES", {"AMD": lambda *_: 1 // 0, "Intel": intel.probe})
     result = detect(tables, ReplaySource(RECORDED / "arc_b580_xe"))
     assert [device.record for device in result.devices] == ["intel-arc-b580"]
     assert "AMD: the probe failed (ZeroDivisionError: integer division or modulo by zero): GPUs may be missing" in (
@@ -203,7 +196,7 @@ def test_a_hanging_file_is_cut_off(tables, name, where, label, left):
         times.append(time.monotonic() - started)
     assert min(times) < 1, times
     source.released.set()
-    for thread, _ in cutoff._last.values():
+    for thread, _ in time_limit._last.values():
         thread.join(10)
     assert again.devices == result.devices
     assert [device.record for device in result.devices] == left

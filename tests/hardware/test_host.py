@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llmfit.hardware import LiveSource, ReplaySource, detect
-from llmfit.hardware.memory import read_memory
+from llmfit.hardware.detect import detect
+from llmfit.hardware.probes.memory import read_memory
+from llmfit.hardware.sources.source import LiveSource, ReplaySource
 from llmfit.machine import GIB
 
 

@@ -15,9 +15,9 @@ CODE = """
 import os, sys
 for path in sys.argv[1:]:
     open(path, "w").write(str(os.getpid()))
-from llmfit.hardware import LiveSource
-from llmfit.hardware.memory import read_memory
-from llmfit.hardware.cpu import _quota
+from llmfit.hardware.sources.source import LiveSource
+from llmfit.hardware.probes.memory import read_memory
+from llmfit.hardware.probes.cpu import _quota
 memory = read_memory(LiveSource())
 print(memory.total_bytes, memory.available_bytes, _quota(LiveSource()))
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmfit.codes import BACKENDS
-from llmfit.hardware.lookup import Hints, backend_of, is_gpu, nearest, nominal_mib, resolve, resolve_typed
+from llmfit.hardware.names.lookup import Hints, backend_of, is_gpu, nearest, nominal_mib, resolve, resolve_typed
 
 
 def test_every_alias_is_its_own_record_or_a_listed_variant(tables):

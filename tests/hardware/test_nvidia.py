@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from llmfit.hardware import cutoff, nvml
-from llmfit.hardware.nvml import NvmlSnapshot, collect
+from llmfit.hardware.sources import nvml, time_limit
+from llmfit.hardware.sources.nvml import NvmlSnapshot, collect
 
 MIB = 1 << 20
 GPU2 = "GPU-5f3c1e1a-0000-4000-8000-000000000002"
@@ -123,7 +123,7 @@ def test_a_hanging_library_does_not_hang_us():
     assert collect(0.05, hang).error == nvml.TIMEOUT
     assert collect(0.05, NvmlSnapshot).error == nvml.TIMEOUT  # none is started beside one that hangs
     assert time.monotonic() - started < 10
-    thread, _ = cutoff._last["nvml"]
+    thread, _ = time_limit._last["nvml"]
     released.set()
     thread.join(30)
     assert collect(30, NvmlSnapshot).error is None
@@ -137,7 +137,7 @@ def test_a_broken_binding_is_an_error_name():
 
 
 def test_hidden_devices_are_reported_but_not_counted(machine):
-    from llmfit.encode import system_of
+    from llmfit.answers.encode import system_of
 
     system = system_of(machine("two_rtx3090_one_hidden"))
     assert (system.gpu_count, [gpu.count for gpu in system.gpus]) == (1, [1])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llmfit.hardware import nvidia
-from llmfit.hardware.nvml import NvmlDevice, NvmlSnapshot
-from llmfit.hardware.source import Facts
+from llmfit.hardware.probes import nvidia
+from llmfit.hardware.sources.nvml import NvmlDevice, NvmlSnapshot
+from llmfit.hardware.sources.source import Facts
 
 MIB = 1 << 20
 

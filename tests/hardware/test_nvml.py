@@ -7,9 +7,10 @@ import types
 
 import pytest
 
-from llmfit.hardware import ReplaySource, detect
+from llmfit.hardware.detect import detect
 from llmfit.hardware.facts import facts_of
-from llmfit.hardware.nvml import NvmlDevice, collect
+from llmfit.hardware.sources.nvml import NvmlDevice, collect
+from llmfit.hardware.sources.source import ReplaySource
 
 CODES = {
     "NVML_ERROR_NOT_SUPPORTED": 3,

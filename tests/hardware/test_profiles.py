@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from llmfit.catalog.tables import KINDS
 from llmfit.errors import BadParam, LlmfitError
-from llmfit.hardware import WhatIf, apply_whatif
-from llmfit.hardware.cpu import find_family
+from llmfit.hardware.probes.cpu import find_family
 from llmfit.hardware.profile_file import is_path, load_profile
-from llmfit.hardware.whatif import profile_machine
+from llmfit.hardware.what_ifs import WhatIf, apply_whatif, profile_machine
 from llmfit.machine import GIB
-from llmfit.tables import KINDS
 
 GOOD = 'cpu = "AMD Ryzen 9 7950X 16-Core Processor"\ncpu_cores = 16\nram_gb = 64\n'
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from llmfit.hardware import ReplaySource, detect
-from llmfit.hardware.smbios import Module, bandwidth_gbps, channel_of, from_dmidecode, from_udev
+from llmfit.catalog.tables import Tables
+from llmfit.hardware.detect import detect
+from llmfit.hardware.probes.smbios import Module, bandwidth_gbps, channel_of, from_dmidecode, from_udev
+from llmfit.hardware.sources.source import ReplaySource
 from llmfit.machine import Machine
-from llmfit.tables import Tables
 
 RECORDED = Path(__file__).parent / "recorded"
 

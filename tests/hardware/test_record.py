@@ -13,12 +13,13 @@ from typing import ClassVar
 import pytest
 
 from llmfit.errors import LlmfitError
-from llmfit.hardware import LiveSource, ReplaySource, Source, detect
+from llmfit.hardware.detect import detect
 from llmfit.hardware.examine import examine
-from llmfit.hardware.nvml import NvmlDevice, NvmlSnapshot
-from llmfit.hardware.record import as_json, comparable, record
-from llmfit.hardware.scrub import Scrubber
-from llmfit.hardware.watch import NOTHING, Noting, Watched
+from llmfit.hardware.sources.nvml import NvmlDevice, NvmlSnapshot
+from llmfit.hardware.sources.recording import as_json, comparable, record
+from llmfit.hardware.sources.scrub import Scrubber
+from llmfit.hardware.sources.source import LiveSource, ReplaySource, Source
+from llmfit.hardware.sources.watched import NOTHING, Noting, Watched
 
 RECORDED = Path(__file__).parent / "recorded"
 NAMES = sorted(path.name for path in RECORDED.iterdir())

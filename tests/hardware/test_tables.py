@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from llmfit.catalog.tables import Accelerator, CpuFamily, normalise_cpu, normalise_device, read_csv
 from llmfit.errors import CatalogError
-from llmfit.tables import Accelerator, CpuFamily, normalise_cpu, normalise_device, read_csv
 
 DATA = Path(__file__).parents[2] / "src/data"
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from llmfit.errors import BadParam
-from llmfit.hardware import WhatIf, apply_whatif
+from llmfit.hardware.what_ifs import WhatIf, apply_whatif
 from llmfit.machine import GIB
 
 MIB = 1 << 20

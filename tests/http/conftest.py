@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # so that `wire` and `contract` are found in every import mode
-
 from contract import MACHINES, RIG, Checked, hold
 from wire import MODELS, Server
 

@@ -198,7 +198,7 @@ def test_a_client_that_asks_too_often(start_server: Start, workers: str) -> None
 
 
 def test_many_clients_take_no_more_memory() -> None:
-    from llmfit.server.access import SLOTS, RateLimit
+    from llmfit.server.http.access import SLOTS, RateLimit
 
     rates = RateLimit(1, 2)
     for at in range(3 * SLOTS):

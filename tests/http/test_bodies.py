@@ -119,8 +119,8 @@ def test_the_header_comes_before_the_first_row(server: Server) -> None:
     (FIT, {"models": [QWEN], "machines": [{"gpu": "RTX 4090"}]}), (PLACE, demand()), (PLAN, {"model": QWEN}),
 ], ids=str)  # fmt: skip
 def test_an_answer_can_say_how_to_compute_it_again(server: Server, path: str, body: dict[str, Any]) -> None:
-    from llmfit import catalog
-    from llmfit.replay import replay
+    from llmfit.answers.replay import replay
+    from llmfit.catalog import catalog
 
     answer = post(server, path, body | {"explain": True})
     found = answer.json()

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from openapi_spec_validator import validate
 from wire import Server, url
 
-from llmfit import openapi, params, shapes
+from llmfit.openapi import document as openapi
+from llmfit.query import params
 
 DOCUMENT = openapi.document()
 SITE = {"/", "/static/{digest}/{name}"}
@@ -55,9 +57,9 @@ def test_every_parameter_is_there(served: dict[str, Any]) -> None:
 
 def test_every_field_is_explained() -> None:
     for struct in openapi.structs(*openapi.STRUCTS):
-        if not struct.__module__.startswith("llmfit.shapes"):
+        if not struct.__module__.startswith("llmfit.wire."):
             continue  # a machine's facts, explained in the code
-        fields = {field.encode_name for field in shapes.msgspec.structs.fields(struct)}
+        fields = {field.encode_name for field in msgspec.structs.fields(struct)}
         texts = openapi.texts_of(struct)
         assert fields <= set(texts), (struct.__name__, fields - set(texts))
         assert openapi.first_line(struct), struct.__name__

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from wire import MODELS, TOP, Server
 
-from llmfit import updates
-from llmfit.own import model_of
+from llmfit.catalog import hub_lists
+from llmfit.catalog.own_models import model_of
 
 Start = Callable[..., Server]
 ACME = 'id = "acme/Acme-7B"\nparams_total = 7_000_000_000\ncontext_length = {}\n'
@@ -82,7 +82,7 @@ def test_a_list_from_the_hub_comes_into_use(
     assert asked(own)[0] == 0
     monkeypatch.setenv("LLMFIT_DATA_DIR", str(tmp_path))
     model = model_of(ACME.format(4096).encode(), "acme.toml")
-    updates.use(updates.write(updates.Gathered("2026-11-24T12:00:00+00:00", "0" * 16, [model])))
+    hub_lists.use(hub_lists.write(hub_lists.Gathered("2026-11-24T12:00:00+00:00", "0" * 16, [model])))
     assert eventually(lambda: asked(own)[0] == 4096), own.said()
-    updates.use("", pinned=True)
+    hub_lists.use("", pinned=True)
     assert eventually(lambda: asked(own)[0] == 0), own.said()

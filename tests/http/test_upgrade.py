@@ -12,7 +12,7 @@ import pytest
 from upgrade import RELEASED, Comparison, bare
 from wire import Server
 
-from llmfit import openapi
+from llmfit.openapi import document as openapi
 
 NOW = bare(json.loads(json.dumps(openapi.document())))
 FILES = sorted(RELEASED.glob("openapi-*.json"))

@@ -14,17 +14,18 @@ from msgspec.structs import replace
 
 from llmfit._core import keep_freed_memory
 from llmfit.machine import Machine
-from llmfit.server import app, events, workers
+from llmfit.server import app, workers
 from llmfit.server.app import Settings
-from llmfit.server.board import Board
+from llmfit.server.process.shared_state import SharedState
+from llmfit.server.routes import events
 
 
 def main(file: str, count: str, where: str, heartbeat: str) -> None:
     keep_freed_memory()  # as `llmfit serve` does before any thread begins
     machine = msgspec.json.decode(Path(file).read_bytes(), type=Machine)
     events.HEARTBEAT_SECONDS = float(heartbeat)
-    board = Board()
-    app.Board = lambda: board  # type: ignore[assignment,misc]
+    board = SharedState()
+    app.SharedState = lambda: board  # type: ignore[assignment,misc]
 
     def tell() -> None:
         for line in sys.stdin:

@@ -157,7 +157,8 @@ def bare(value: Any) -> Any:
 
 
 def main() -> None:
-    from llmfit import __version__, openapi
+    from llmfit._version import __version__
+    from llmfit.openapi import document as openapi
 
     RELEASED.mkdir(exist_ok=True)
     text = json.dumps(bare(openapi.document()), separators=(",", ":"), sort_keys=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from llmfit.hardware import WhatIf, apply_whatif
-from llmfit.hardware.cpu import Topology, find_family, fp32_tflops, ram_bandwidth
+from llmfit.catalog.tables import Accelerator, CpuFamily, Tables, read_csv
+from llmfit.hardware.probes.cpu import Topology, find_family, fp32_tflops, ram_bandwidth
+from llmfit.hardware.what_ifs import WhatIf, apply_whatif
 from llmfit.machine import GIB, Device, Machine
-from llmfit.tables import Accelerator, CpuFamily, Tables, read_csv
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "src/data"

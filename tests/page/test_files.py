@@ -120,8 +120,8 @@ class Asked:
 
 
 def test_another_language_is_one_more_file(tmp_path: Path) -> None:
-    from llmfit.server.hosts import HostCheck
-    from llmfit.server.site import Site
+    from llmfit.server.http.hosts import HostCheck
+    from llmfit.server.site.page import Site
 
     for path in WEB.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from llmfit import catalog as catalogs
-from llmfit import catalog_check, pack
 from llmfit._core import Estimates, Ranking
-from llmfit.catalog import Catalog
+from llmfit.catalog import catalog as catalogs
+from llmfit.catalog import pack, plausibility
+from llmfit.catalog.catalog import Catalog
 from llmfit.errors import LlmfitError
-from llmfit.host import host_of
+from llmfit.hardware.host import host_of
 from llmfit.machine import Device, Machine
 
 from .broken import DOUBLES, INTEGERS, bytes_of, text_of
@@ -125,7 +125,7 @@ def packed_fields(folder: Path) -> One:
             wrong = replaced(chance, wrong)
         path.write_bytes(msgspec.msgpack.encode(wrong))
         use(opened := Catalog(str(path)))
-        catalog_check.summary(opened)
+        plausibility.summary(opened)
 
     return one
 
@@ -137,7 +137,7 @@ def checked(folder: Path) -> One:
 
     def one(chance: random.Random) -> None:
         path.write_bytes(bytes_of(chance, data))
-        catalog_check.check_packed(Catalog(str(path)), str(path))
+        plausibility.check_packed(Catalog(str(path)), str(path))
 
     return one
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from llmfit import catalog as catalogs
-from llmfit import pack
-from llmfit.catalog import Catalog
-from llmfit.files import catalog_for
-from llmfit.hardware import ReplaySource, detect
+from llmfit.catalog import catalog as catalogs
+from llmfit.catalog import pack
+from llmfit.catalog.catalog import Catalog
+from llmfit.files.read import catalog_for
+from llmfit.hardware.detect import detect
 from llmfit.hardware.profile_file import load_profile
+from llmfit.hardware.sources.source import ReplaySource
 
 from .broken import INTEGERS, TEXTS, bytes_of, text_of
 from .catalogs import small

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from llmfit import own, pack
-from llmfit.catalog import Catalog
+from llmfit.catalog import own_models as own
+from llmfit.catalog import pack
+from llmfit.catalog.catalog import Catalog
+from llmfit.catalog.overlay import lay_over
 from llmfit.errors import LlmfitError
-from llmfit.overlay import lay_over
 
 from .broken import DOUBLES, INTEGERS, TEXTS, bytes_of, text_of
 from .catalogs import small, use

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from llmfit import params
+from llmfit.query import params
+from llmfit.query.param import Param
 
 from .broken import TEXTS, bytes_of
 
@@ -55,7 +56,7 @@ class Asked(msgspec.Struct, frozen=True):
         return f"{self.method} {self.url:.400}{more}{' ' + repr(self.body[:600]) if self.body is not None else ''}"
 
 
-def value(chance: random.Random, param: params.Param) -> str:
+def value(chance: random.Random, param: Param) -> str:
     kind = chance.randrange(10)
     if kind == 0:
         return chance.choice(TEXTS)
@@ -101,12 +102,12 @@ def scalar(chance: random.Random, text: str) -> Any:
     return chance.choice((None, [], [text], {"a": text}, 1e308, -1)) if chance.randrange(60) == 0 else text
 
 
-def some(chance: random.Random, table: list[params.Param], most: int) -> dict[str, Any]:
+def some(chance: random.Random, table: list[Param], most: int) -> dict[str, Any]:
     chosen = chance.sample(table, min(len(table), chance.randrange(most + 1)))
     return {param.name: scalar(chance, value(chance, param)) for param in chosen}
 
 
-def of(endpoint: str, *stages: str) -> list[params.Param]:
+def of(endpoint: str, *stages: str) -> list[Param]:
     return [param for param in params.at(endpoint) if param.stage in stages]
 
 

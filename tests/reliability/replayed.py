@@ -8,8 +8,11 @@ from __future__ import annotations
 import sys
 import time
 
-from llmfit import catalog, hardware
-from llmfit.hardware import ReplaySource, detect, nvml
+from llmfit import hardware
+from llmfit.catalog import catalog
+from llmfit.hardware.detect import detect
+from llmfit.hardware.sources import nvml
+from llmfit.hardware.sources.source import ReplaySource
 from llmfit.hardware.steady import steady
 from llmfit.server import workers
 from llmfit.server.app import Settings

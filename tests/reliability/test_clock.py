@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
-
 from wire import TOP, Server
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")

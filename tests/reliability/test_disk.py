@@ -16,12 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
-
-from llmfit.server import access
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
-
 from wire import TOP, Server, free_port
+
+from llmfit.server.http import access
 
 PROGRAM = str(Path(sys.executable).with_name("llmfit"))
 FULL = Path("/dev/full")

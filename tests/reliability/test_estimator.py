@@ -1,4 +1,4 @@
-"""Properties over random machines and models (tests/test_properties.py holds more over the shipped catalog)."""
+"""Properties over random machines and models (estimate/test_properties.py holds more over the shipped catalog)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmfit import _rules, pack
+from llmfit import _rules
 from llmfit._core import Estimates, Ranking, fill_all
-from llmfit.catalog import Catalog
-from llmfit.host import host_of
+from llmfit.catalog import pack
+from llmfit.catalog.catalog import Catalog
+from llmfit.catalog.pack import SHAPE_COLUMNS, Packed, column_major
+from llmfit.hardware.host import host_of
 from llmfit.machine import GIB, Device, Machine
-from llmfit.pack import SHAPE_COLUMNS, Packed, column_major
-from llmfit.shapes import Row
+from llmfit.wire.rows import Row
 
 from .catalogs import small
 

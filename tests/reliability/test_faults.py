@@ -16,9 +16,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
-
 from wire import MODELS, TOP, Server
 
 IDLE = int(os.environ.get("LLMFIT_IDLE_CONNECTIONS", "1000"))

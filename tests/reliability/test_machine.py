@@ -14,9 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
-
 from wire import MODELS, SYSTEM, Server, free_port
 
 RECORDED = Path(__file__).parents[1] / "hardware" / "recorded" / "two_rtx3090"

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 import llmfit
-from llmfit import catalog, params
-from llmfit.placing import place
-from llmfit.query import Engine
+from llmfit.catalog import catalog
+from llmfit.placement.place import place
+from llmfit.query import params
+from llmfit.query.engine import Engine
 
 # a search for the best way to fill one machine: 21,000 ways were held at once, 8 MB
 SEARCHED = [

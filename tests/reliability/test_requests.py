@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from wire import Server
 
 from . import requests
 from .questions import BODIES, JSON
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "http"))
-
-from wire import Server
 
 
 @pytest.fixture(scope="module")

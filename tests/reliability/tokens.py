@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 from llmfit.errors import LlmfitError
-from llmfit.server import access
+from llmfit.server.http import access
 
 from .broken import TEXTS, bytes_of, text_of
 from .driver import One

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from llmfit.server.compress import LARGE, compressed, encoders
-from llmfit.server.pages import etag_of, finished, packed
+from llmfit.server.http.compress import LARGE, compressed, encoders
+from llmfit.server.routes.page_cache import etag_of, finished, packed
 
 BODY = b'{"models":[' + b",".join(b'{"name":"model-%d","score":%d}' % (i, i % 100) for i in range(5000)) + b"]}"
 
@@ -61,7 +61,7 @@ def test_equal_answers_have_equal_etags_and_compress_to_equal_bytes(encoding: st
 @pytest.mark.parametrize("missing", [("brotli",), ("zstandard", "compression"), ("brotli", "zstandard", "compression")])
 def test_what_is_not_installed_is_not_offered(missing: tuple[str, ...]) -> None:
     code = f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n"
-    code += "from llmfit.server.negotiate import encoding_of, encoders\n"
+    code += "from llmfit.server.http.negotiate import encoding_of, encoders\n"
     code += "print(*encoders(), encoding_of('br, zstd, gzip'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     *offered, chosen = done.stdout.split()

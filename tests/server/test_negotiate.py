@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmfit.server.compress import encoders
-from llmfit.server.negotiate import JSON, encoding_of, form_of, name_of
+from llmfit.server.http.compress import encoders
+from llmfit.server.http.negotiate import JSON, encoding_of, form_of, name_of
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 BR = "br" if "br" in encoders() else None

@@ -13,7 +13,7 @@ import pytest
 from sanic import Sanic, text
 from sanic.server.protocols import http_protocol
 
-from llmfit.server.connection import SILENCE_SECONDS, Connection
+from llmfit.server.http.connection import SILENCE_SECONDS, Connection
 
 HEADER = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "
 BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"

@@ -1,0 +1,1 @@
+"""The API described: an OpenAPI document, and a page made of it."""

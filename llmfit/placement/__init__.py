@@ -1,0 +1,1 @@
+"""Who goes where: models on machines, and many machines at once."""

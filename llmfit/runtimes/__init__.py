@@ -1,0 +1,1 @@
+"""What runs and lies on this machine: the stores of local runtimes."""

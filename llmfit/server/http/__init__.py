@@ -1,0 +1,1 @@
+"""One request before and after its route: connection, access, hosts, forms, compression, errors, headers."""

@@ -1,0 +1,1 @@
+"""What goes over the wire, and nothing else: msgspec structs by endpoint, and rows as CSV."""

@@ -1,0 +1,747 @@
+"""Every rule by itself, with its units, formula, source and a worked example.
+
+Here the size of a model and how fast it runs; _rules_ranking.pyx has how well it fits and how good it is.
+No rule has any logic here: each `def` fills the C structs and calls the one function that the kernel calls too.
+Nothing at run time imports these modules; they are for readers, tests and notebooks. Models, quantizations, rates and
+policies are given as named numbers (the fields of the C structs); what is not named is 0. A GGUF mix is given as the
+lines of src/data: `blocks` {type: (weights, bytes, fallback or "")} of gguf_types.csv, `mix` [(tensor, type, layers,
+condition)] of gguf_mixes.csv. Worked examples: by hand from the formula, or a published figure where one is named.
+"""
+
+from libc.string cimport memset
+
+from llmfit import codes as _codes
+
+cimport llmfit.rows.buffer as buffer
+cimport llmfit.estimate.gguf as gguf
+cimport llmfit.estimate.machine as machine
+cimport llmfit.estimate.memory as memory
+cimport llmfit.estimate.model as model
+cimport llmfit.estimate.quant as quant
+cimport llmfit.estimate.speed as speed
+cimport llmfit.estimate.tensors as tensors
+from llmfit.estimate.codes cimport *
+from llmfit.estimate.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
+from llmfit.rules.named_numbers cimport a_model, a_policy, a_rate, filled
+from llmfit.estimate.machine cimport Rate
+from llmfit.estimate.model cimport Model
+from llmfit.estimate.policy cimport Policy
+from llmfit.estimate.quant cimport Quant
+from llmfit.estimate.tensors cimport T_BODY, Tensor, Tensors
+
+# The integers that stand for words, by enum of estimate/codes.pxd; tests/catalog/test_codes.py holds them and codes.py equal.
+CODES = {
+    "FitLevel": dict(TOO_TIGHT=TOO_TIGHT, MARGINAL=MARGINAL, GOOD=GOOD, PERFECT=PERFECT),
+    "RunMode": dict(
+        GPU=GPU, TENSOR_PARALLEL=TENSOR_PARALLEL, MOE_OFFLOAD=MOE_OFFLOAD, CPU_OFFLOAD=CPU_OFFLOAD, CPU_ONLY=CPU_ONLY
+    ),
+    "Runtime": dict(LLAMACPP=LLAMACPP, MLX=MLX, VLLM=VLLM),
+    "UseCase": dict(
+        GENERAL=GENERAL, CODING=CODING, REASONING=REASONING, CHAT=CHAT, MULTIMODAL=MULTIMODAL, EMBEDDING=EMBEDDING
+    ),
+    "Attention": dict(
+        FULL=FULL, SLIDING=SLIDING, MLA=MLA, HYBRID_LINEAR=HYBRID_LINEAR, HYBRID_LINEAR_MLA=HYBRID_LINEAR_MLA,
+        HYBRID_SSM=HYBRID_SSM, HYBRID_CONV=HYBRID_CONV, SSM=SSM, SPARSE=SPARSE, COMPRESSED_SPARSE=COMPRESSED_SPARSE,
+        ENCODER=ENCODER, ENCODER_DECODER=ENCODER_DECODER, UNKNOWN_ATTENTION=UNKNOWN_ATTENTION,
+    ),
+    "LinearKind": dict(
+        NO_STATE=NO_STATE, GATED_DELTA_NET=GATED_DELTA_NET, KDA=KDA, LIGHTNING=LIGHTNING, MAMBA1=MAMBA1,
+        MAMBA2=MAMBA2, RWKV7=RWKV7, SHORT_CONV=SHORT_CONV,
+    ),
+    "Format": dict(
+        F_BF16=F_BF16, F_FP8=F_FP8, F_MXFP8=F_MXFP8, F_NVFP4=F_NVFP4, F_MXFP4=F_MXFP4, F_AWQ=F_AWQ, F_GPTQ=F_GPTQ,
+        F_AUTOROUND=F_AUTOROUND, F_INT=F_INT, F_BNB=F_BNB, F_EXL2=F_EXL2, F_EXL3=F_EXL3, F_MLX=F_MLX, F_GGUF=F_GGUF,
+        F_ONNX=F_ONNX,
+    ),
+    "Origin": dict(OFFICIAL=OFFICIAL, QUANTIZED=QUANTIZED, COMMUNITY=COMMUNITY),
+    "Role": dict(
+        GENERATOR=GENERATOR, EMBEDDER=EMBEDDER, RERANKER=RERANKER, GUARD=GUARD, REWARD=REWARD, OCR=OCR,
+        TRANSLATION=TRANSLATION,
+    ),
+    "Tuning": dict(BASE=BASE, INSTRUCT=INSTRUCT, ALWAYS_REASONING=ALWAYS_REASONING, UNKNOWN_TUNING=UNKNOWN_TUNING),
+    "Confidence": dict(LOW=LOW, MEDIUM=MEDIUM, HIGH=HIGH, MEASURED=MEASURED),
+    "Method": dict(
+        ROOFLINE=ROOFLINE, OFFLOAD_ROOFLINE=OFFLOAD_ROOFLINE, CPU_ROOFLINE=CPU_ROOFLINE,
+        BACKEND_DEFAULT=BACKEND_DEFAULT, METHOD_MEASURED=METHOD_MEASURED,
+    ),
+    "CacheType": dict(KV_F16=KV_F16, KV_Q8_0=KV_Q8_0, KV_Q4_0=KV_Q4_0),
+    "SortKey": dict(
+        BY_SCORE=BY_SCORE, BY_TPS=BY_TPS, BY_PARAMS=BY_PARAMS, BY_MEM=BY_MEM, BY_CTX=BY_CTX, BY_DATE=BY_DATE,
+        BY_USE_CASE=BY_USE_CASE,
+    ),
+    "Blocker": dict(
+        NO_REASON=NO_REASON, TOO_BIG=TOO_BIG, NEEDS_NVIDIA=NEEDS_NVIDIA, NEEDS_VLLM_GPU=NEEDS_VLLM_GPU,
+        NEEDS_APPLE=NEEDS_APPLE, NEEDS_EXLLAMA=NEEDS_EXLLAMA, NEEDS_ONNX=NEEDS_ONNX, NOT_FOR_RUNTIME=NOT_FOR_RUNTIME,
+        WRONG_QUANT=WRONG_QUANT,
+    ),
+    "Brief": dict(
+        BRIEF_NAME=BRIEF_NAME, BRIEF_FIT_LEVEL=BRIEF_FIT_LEVEL, BRIEF_RUN_MODE=BRIEF_RUN_MODE,
+        BRIEF_RUNTIME=BRIEF_RUNTIME, BRIEF_BEST_QUANT=BRIEF_BEST_QUANT, BRIEF_TOTAL_MEMORY_GB=BRIEF_TOTAL_MEMORY_GB,
+        BRIEF_MEMORY_REQUIRED_GB=BRIEF_MEMORY_REQUIRED_GB, BRIEF_MEMORY_AVAILABLE_GB=BRIEF_MEMORY_AVAILABLE_GB,
+        BRIEF_UTILIZATION_PCT=BRIEF_UTILIZATION_PCT, BRIEF_ESTIMATED_TPS=BRIEF_ESTIMATED_TPS, BRIEF_SCORE=BRIEF_SCORE,
+        BRIEF_EFFECTIVE_CONTEXT_LENGTH=BRIEF_EFFECTIVE_CONTEXT_LENGTH, BRIEF_USABLE_CONTEXT=BRIEF_USABLE_CONTEXT,
+    ),
+}
+
+
+MODEL_FIELDS = tuple(a_model({}))
+POLICY_FIELDS = tuple(a_policy({}))
+QUANT_FIELDS = (
+    "body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class",
+    "mix_scale",
+)  # fmt: skip
+
+
+cdef Quant a_quant(dict given) except *:
+    """A quantization by bits a weight; the caller sets its mix of GGUF types where it has one."""
+    cdef Quant q
+    memset(&q, 0, sizeof(Quant))
+    fields = filled({**dict.fromkeys(QUANT_FIELDS, 0), "mix_scale": 1}, given, "a quantization")
+    q.body_bits, q.expert_bits, q.output_bits = fields["body_bits"], fields["expert_bits"], fields["output_bits"]
+    q.embedding_bits, q.nameonly_bits, q.loss = fields["embedding_bits"], fields["nameonly_bits"], fields["loss"]
+    q.runtime, q.speed_class, q.mix_scale = fields["runtime"], fields["speed_class"], fields["mix_scale"]
+    return q
+
+
+cdef int fill_types(BlockType* types, dict blocks) except -1:
+    """The blocks of ggml's types, in the order of `blocks`."""
+    cdef int i
+    if len(blocks) > MAX_TYPES:
+        raise ValueError("more types than the kernel has room for")
+    places = {name: at for at, name in enumerate(blocks)}
+    for i, (block, size, fallback) in enumerate(blocks.values()):
+        types[i] = BlockType(block, size, places[fallback] if fallback else -1)
+    return 0
+
+
+cdef int fill_mix(Mix* x, BlockType* types, dict blocks, mix) except -1:
+    """Which tensor takes which of the types; the experts' own form is MXFP4 where `blocks` has it."""
+    cdef int slot
+    memset(x, 0, sizeof(Mix))
+    fill_types(types, blocks)
+    places = {name: at for at, name in enumerate(blocks)}
+    x.types = types
+    x.experts_type = places.get("MXFP4", 0)
+    for tensor, name, layers, condition in mix:
+        slot = _codes.TENSORS.index(tensor)
+        if slot == T_BODY:
+            x.base = places[name]
+        elif x.n_rules[slot] == MAX_RULES:
+            raise ValueError("more rules for a tensor than the kernel has room for")
+        else:
+            x.rules[slot][x.n_rules[slot]] = MixRule(
+                places[name], _codes.LAYER_SETS.index(layers), _codes.MIX_CONDITIONS.index(condition)
+            )
+            x.n_rules[slot] += 1
+    return 0
+
+
+# estimate/quant.pxd
+
+def quant_loss(*, double bits):
+    """Points of right-token probability that an 8 B model loses at `bits` bits a weight.
+
+    20.6 KLD^1.05 with ln KLD = 3.736 - 1.776 b + 0.0674 b^2. Source: fitted on llama.cpp's Llama 3 8B table.
+    At 4 bits by hand: ln KLD = -2.2896, KLD = 0.1013.
+
+    >>> round(quant_loss(bits=4.0), 2)
+    1.86
+    """
+    return quant.quant_loss(bits)
+
+
+def size_factor(*, double params):
+    """How much more than an 8 B model one of `params` parameters loses: clip(sqrt(8e9 / P), 0.5, 3).
+
+    Source: larger models lose less to the same quantization; the exponent is assumed.
+
+    >>> size_factor(params=2e9), size_factor(params=8e9), size_factor(params=405e9)
+    (2.0, 1.0, 0.5)
+    """
+    return quant.size_factor(params)
+
+
+# estimate/model.pxd
+
+def cache_elements(*, int heads, int key_dim, int value_dim=0):
+    """Cache elements a token of one attention layer: n_kv x (d_k + d_v). Source: the definition of grouped-query attention.
+
+    Llama 3 8B keeps 8 heads of 128 keys and 128 values:
+
+    >>> cache_elements(heads=8, key_dim=128)
+    2048.0
+    """
+    return model.cache_elements(heads, key_dim, value_dim)
+
+
+def cache_bound(*, double params):
+    """A safe upper bound on cache elements a token where no shape is known: 2^19 x (P / 7e9)^(2/3).
+
+    Source: twice a 7 B model with full multi-head attention, 2 x 32 x 2 x 4096, scaled as width x depth.
+
+    >>> cache_bound(params=7e9) == 2 * 32 * 2 * 4096, round(cache_bound(params=56e9) / cache_bound(params=7e9), 9)
+    (True, 4.0)
+    """
+    return model.cache_bound(params)
+
+
+def known_shape(**facts):
+    """1 where the cache follows from the model's own shape, 0 where only a bound is known.
+
+    >>> known_shape(attention=CODES["Attention"]["FULL"]), known_shape(kv_unknown=1)
+    (1, 0)
+    """
+    cdef Model m = a_model(facts)
+    return model.known_shape(&m)
+
+
+def linear_state_bytes(**facts):
+    """Recurrent state of one sequence, bytes: 4 x layers x (state x inner + (conv - 1) x (inner + 2 x groups x state)).
+
+    In 32-bit floats. Source: llama.cpp's allocation. Qwen3-Next 80B: 36 gated delta nets of 32 value heads of 128,
+    16 key heads; llama.cpp prints S 72.00 MiB and R 3.38 MiB, and by hand 72 + 3.375:
+
+    >>> linear_state_bytes(linear_kind=CODES["LinearKind"]["GATED_DELTA_NET"], n_linear=36, ssm_inner=32 * 128,
+    ...     ssm_state=128, ssm_groups=16, ssm_conv=4) / 2**20
+    75.375
+
+    A short convolution (LFM2 1.2B: 10 layers, 2048 wide, over 3 tokens) keeps its last two tokens alone:
+
+    >>> linear_state_bytes(linear_kind=CODES["LinearKind"]["SHORT_CONV"], n_linear=10, ssm_inner=2048, ssm_conv=3)
+    163840.0
+    """
+    cdef Model m = a_model(facts)
+    return model.linear_state_bytes(&m)
+
+
+def attention_work(*, int dim, **facts):
+    """Attention of one token in one layer, FLOP for each token in the cache: 2 n_heads (d_k + d_v), `dim` the key's width.
+
+    A multiplication and an addition for each element of a key, and of a value. Llama 3 8B: 2 x 32 x (128 + 128). Latent
+    attention works on the joint latent, 2 n_heads (2 kv_lora_rank + rope): DeepSeek-V3 2 x 128 x (2 x 512 + 64).
+
+    >>> attention_work(dim=128, n_heads=32)
+    16384.0
+    >>> attention_work(dim=0, attention=CODES["Attention"]["MLA"], n_heads=128, kv_lora_rank=512, rope_head_dim=64)
+    278528.0
+    """
+    cdef Model m = a_model(facts)
+    return model.attention_work(&m, dim)
+
+
+def expert_matrices(*, int layout=0):
+    """Weight matrices of one expert: gate, up and down; two where `layout` has the bit for no gate (2).
+
+    >>> expert_matrices(), expert_matrices(layout=2)
+    (3.0, 2.0)
+    """
+    return model.expert_matrices(layout)
+
+
+def moe_layers(**facts):
+    """Layers that hold experts: all but the first dense ones; without attention and state where each block is a layer.
+
+    DeepSeek-V3: 61 layers, the first 3 dense. Nemotron 3 Nano (bit 8 of `layout`: single blocks): 52 blocks, of them
+    6 attention and 23 Mamba-2.
+
+    >>> moe_layers(n_layers=61, n_dense_layers=3)
+    58.0
+    >>> moe_layers(n_layers=52, attention_layers=6, n_linear=23, layout=8)
+    23.0
+    """
+    cdef Model m = a_model(facts)
+    return model.moe_layers(&m)
+
+
+def complete(**facts):
+    """All facts of a model as the kernel keeps them, with what follows from them: cache, state, embedding, experts.
+
+    Latent attention keeps kv_lora_rank + rope_head_dim elements a layer and token. DeepSeek-V3's published 70.272 KB a
+    token in 16 bits (Insights into DeepSeek-V3, 2025, table 1):
+
+    >>> 2 * complete(attention=CODES["Attention"]["MLA"], n_full=61, kv_lora_rank=512, rope_head_dim=64)["cache_full"]
+    70272.0
+
+    Experts of gpt-oss-20b: 3 x 24 layers x 32 experts x 2880 x 2880, of which 4 in 32 are read for a token:
+
+    >>> m = complete(params=20.915e9, active=3.6e9, n_layers=24, hidden=2880, moe_intermediate=2880, n_experts=32,
+    ...     n_experts_active=4, is_moe=1)
+    >>> m["expert_params"], m["active_expert_params"]
+    (19110297600.0, 2388787200.0)
+    """
+    return a_model(facts)
+
+
+# estimate/tensors.pxd
+
+def tensors_of(**facts):
+    """The weight tensors of the text decoder, grouped: [(kind, layers, elements of a row, elements a layer)], and more.
+
+    `small`: elements kept in 32-bit floats (norms); `left`: parameters that the facts leave unexplained; `exact`: 1
+    where that is within 3 %. Llama 3 8B: 8 030 261 248 parameters, of them 65 norms of 4096, and nothing left.
+
+    >>> found = tensors_of(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
+    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
+    >>> found["tensors"][2:4]
+    [('attn_q', 32, 4096.0, 16777216.0), ('attn_k', 32, 4096.0, 4194304.0)]
+    >>> found["small"], found["left"], found["exact"]
+    (266240.0, 0.0, 1)
+    """
+    cdef Model m = a_model(facts)
+    cdef Tensors s = tensors.tensors_of(&m)
+    cdef int i
+    found = [(_codes.TENSORS[s.t[i].slot], s.t[i].layers, s.t[i].row, s.t[i].elements) for i in range(s.n)]
+    return {"tensors": found, "small": s.small, "left": s.left, "exact": s.exact}
+
+
+# estimate/gguf.pxd
+
+def first_layers(*, int k, int n, str layers):
+    """How many of the layers 0 .. k-1 of `n` a rule covers; `layers`: a word of codes.LAYER_SETS.
+
+    more_bits: the first eighth, the last eighth, and every third layer between. Of 32 layers 4 + 8 + 4; of the first
+    12 (a third of the way) 4 + 2. Source: llama.cpp's use_more_bits.
+
+    >>> first_layers(k=32, n=32, layers="more_bits"), first_layers(k=12, n=32, layers="more_bits")
+    (16.0, 6.0)
+    >>> first_layers(k=32, n=32, layers="first_eighth"), first_layers(k=32, n=32, layers="middle")
+    (4.0, 24.0)
+    """
+    return gguf.first_layers(k, n, _codes.LAYER_SETS.index(layers))
+
+
+def holds(*, str condition, bint imatrix=True, **facts):
+    """1 where a rule's condition (a word of codes.MIX_CONDITIONS) is true of the model, and of how the file was made.
+
+    gqa4: 4 query heads or more for each of keys and values, as in Llama 3 8B (32 for 8) and not in Phi-3 mini (32 for 32).
+
+    >>> holds(condition="gqa4", n_heads=32, n_kv_heads=8), holds(condition="gqa4", n_heads=32, n_kv_heads=32)
+    (1, 0)
+    >>> holds(condition="no_imatrix"), holds(condition="experts8", n_experts=8)
+    (0, 1)
+    """
+    cdef Model m = a_model(facts)
+    return gguf.holds(_codes.MIX_CONDITIONS.index(condition), &m, imatrix)
+
+
+def block_bytes(*, str type, double row, dict blocks):
+    """Bytes of one element in a row of `row` elements; where blocks do not divide it, of the type that takes over.
+
+    Q4_K: 144 bytes for 256 weights. 2880 (gpt-oss) is not a multiple of 256, and Q5_0 has 22 bytes for 32. Source: ggml.
+
+    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q5_0": (32, 22, "")}
+    >>> block_bytes(type="Q4_K", row=4096, blocks=blocks), block_bytes(type="Q4_K", row=2880, blocks=blocks)
+    (0.5625, 0.6875)
+    """
+    cdef BlockType types[MAX_TYPES]
+    fill_types(types, blocks)
+    return gguf.block_bytes(types, list(blocks).index(type), row)
+
+
+def tensor_bytes(
+    *, str tensor, int layers, double row, double elements, dict blocks, list mix, int first=0, bint imatrix=True, **facts,
+):
+    """Bytes of one tensor over `layers` layers from `first` on: for each type, layers x elements x bytes an element.
+
+    16 layers of 1024 x 1024 where the first eighth takes 8.5 bits and the rest 4.5: 2^20 x (2 x 8.5 + 14 x 4.5) / 8.
+
+    >>> blocks = {"Q4_K": (256, 144, ""), "Q8_0": (32, 34, "")}
+    >>> mix = [("body", "Q4_K", "all", ""), ("ffn_down", "Q8_0", "first_eighth", "")]
+    >>> tensor_bytes(tensor="ffn_down", layers=16, row=1024, elements=2**20, blocks=blocks, mix=mix) / 2**20
+    10.0
+    """
+    cdef Model m = a_model(facts)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    cdef Tensor t
+    fill_mix(&x, types, blocks, mix)
+    t.slot, t.first, t.layers, t.out_of = _codes.TENSORS.index(tensor), first, layers, first + layers
+    t.row, t.elements = row, elements
+    return gguf.tensor_bytes(&t, &x, &m, imatrix)
+
+
+def metadata_bytes(*, double vocab):
+    """Bytes of tokenizer and header: 39.2 a token above 60 k tokens, 23.3 below. Source: published files.
+
+    >>> round(metadata_bytes(vocab=100000)), round(metadata_bytes(vocab=50000))
+    (3920000, 1165000)
+    """
+    return gguf.metadata_bytes(vocab)
+
+
+def gguf_bytes(*, dict blocks, list mix, bint imatrix=True, **facts):
+    """Bytes of a GGUF file: all tensors by their types, 4 bytes for each element of the small ones, metadata.
+
+    Llama 3.1 8B at Q4_K_M, in 10^6 bytes: embedding 295.5, output 430.9, queries and attention output 302.0 each, keys
+    75.5, values 92.8 (half of the layers Q6_K), gate and up 1057.0 each, down 1299.2, norms 1.1, metadata 5.0: 4917.9.
+    The published file has 4920.7 (bartowski/Meta-Llama-3.1-8B-Instruct-GGUF).
+
+    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q6_K": (256, 210, "Q8_0"), "Q5_0": (32, 22, ""), "Q8_0": (32, 34, "")}
+    >>> mix = [("body", "Q4_K", "all", ""), ("output", "Q6_K", "all", ""), ("attn_v", "Q6_K", "more_bits", ""),
+    ...     ("ffn_down", "Q6_K", "more_bits", "")]
+    >>> round(gguf_bytes(blocks=blocks, mix=mix, params=8030261248, n_layers=32, attention_layers=32, hidden=4096,
+    ...     vocab=128256, n_heads=32, n_kv_heads=8, head_dim=128, intermediate=14336) / 1e6, 1)
+    4917.9
+    """
+    cdef Model m = a_model(facts)
+    cdef Tensors s = tensors.tensors_of(&m)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    fill_mix(&x, types, blocks, mix)
+    return gguf.gguf_bytes(&m, &s, &x, imatrix)
+
+
+# estimate/memory.pxd
+
+def milli_up(*, double bytes):
+    """Bytes as thousandths of a GiB, rounded up: what a row says and what is compared with a machine's memory.
+
+    >>> milli_up(bytes=2**30), milli_up(bytes=2**30 + 1)
+    (1000.0, 1001.0)
+    """
+    return memory.milli_up(bytes)
+
+
+def bytes_of(*, double milli):
+    """Thousandths of a GiB as bytes.
+
+    >>> bytes_of(milli=500) == 2**29
+    True
+    """
+    return memory.bytes_of(milli)
+
+
+def expert_bytes(*, double expert_bits, **facts):
+    """Bytes of the routed experts: parameters x bits / 8. gpt-oss-20b at MXFP4's 4.25 bits: 19 110 297 600 x 4.25 / 8.
+
+    >>> expert_bytes(expert_bits=4.25, params=20.915e9, active=3.6e9, n_layers=24, hidden=2880, moe_intermediate=2880,
+    ...     n_experts=32, n_experts_active=4, is_moe=1)
+    10152345600.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant({"expert_bits": expert_bits})
+    return memory.expert_bytes(&m, &q)
+
+
+def by_bits(*, dict quant, **facts):
+    """Bytes of the text weights by bits a weight: for formats other than GGUF, and where a shape is not known.
+
+    body_bits x (P - V h (1 if tied else 2) - experts) / 8 + expert_bits x experts / 8 + V h (output + embedding) / 8;
+    without a vocabulary nameonly_bits x P / 8. Llama 3 8B in 16 bits: its model.safetensors.index.json says
+    16 060 522 496. And 8 B parameters of which nothing else is known, at 5 bits:
+
+    >>> sixteen = dict.fromkeys(("body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits"), 16)
+    >>> by_bits(quant=sixteen, params=8030261248, vocab=128256, hidden=4096)
+    16060522496.0
+    >>> by_bits(quant={"nameonly_bits": 5}, params=8e9)
+    5000000000.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant(quant)
+    return memory.by_bits(&m, &q)
+
+
+def file_bytes(*, dict quant, dict blocks={}, list mix=[], bint imatrix=True, **facts):
+    """Bytes of the text weights: gguf_bytes() x mix_scale where a mix and the shape are known, else by_bits().
+
+    mix_scale: a publisher's own mix against the standard one. Without a shape a GGUF file is by_bits() and its metadata.
+    A model of 2 layers whose only matrices are 2 x 3 of 1024 x 1024 and the tied embedding of 1024 x 1024, all at 4.5
+    bits, 5 norms of 1024 x 4 bytes and 1024 x 23.3 of metadata: 4 128 768 + 20 480 + 23 859.2.
+
+    >>> facts = dict(params=7 * 2**20 + 5 * 1024, n_layers=2, hidden=1024, vocab=1024, intermediate=1024, tied=1)
+    >>> blocks, mix = {"Q4_K": (256, 144, "")}, [("body", "Q4_K", "all", "")]
+    >>> file_bytes(quant={}, blocks=blocks, mix=mix, **facts)
+    4173107.2
+    >>> file_bytes(quant={"mix_scale": 2}, blocks=blocks, mix=mix, **facts)
+    8346214.4
+    >>> file_bytes(quant={"nameonly_bits": 5}, blocks=blocks, mix=mix, params=8e9)
+    5000000000.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant(quant)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    cdef Tensors s = tensors.tensors_of(&m)
+    if mix:
+        fill_mix(&x, types, blocks, mix)
+        q.mix = &x
+    return memory.file_bytes(&m, &s, &q, imatrix)
+
+
+def weights_bytes(*, dict quant, dict blocks={}, list mix=[], **facts):
+    """Bytes of the text weights as a packager makes them today: file_bytes() with an importance matrix.
+
+    The importance matrix matters for Q4_0: with one, the first eighth of the down projections takes Q4_1, 5 bits for
+    4.5. Llama 3 8B: 4 layers x 4096 x 14336 x 0.5 / 8 bytes more.
+
+    >>> facts = dict(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
+    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
+    >>> blocks = {"Q4_0": (32, 18, ""), "Q4_1": (32, 20, "")}
+    >>> mix = [("body", "Q4_0", "all", ""), ("ffn_down", "Q4_1", "first_eighth", "imatrix")]
+    >>> today = weights_bytes(quant={}, blocks=blocks, mix=mix, **facts)
+    >>> round(today - file_bytes(quant={}, blocks=blocks, mix=mix, imatrix=False, **facts))
+    14680064
+
+    vLLM and MLX load by bits: 8 B parameters in 16 bits.
+
+    >>> weights_bytes(quant={"nameonly_bits": 16, "runtime": CODES["Runtime"]["VLLM"]}, params=8e9)
+    16000000000.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Quant q = a_quant(quant)
+    cdef BlockType types[MAX_TYPES]
+    cdef Mix x
+    if mix:
+        fill_mix(&x, types, blocks, mix)
+        q.mix = &x
+    return memory.weights_bytes(&m, &q)
+
+
+def pad256(*, double cells):
+    """Cache cells padded to llama.cpp's 256.
+
+    >>> pad256(cells=1), pad256(cells=256), pad256(cells=257)
+    (256.0, 256.0, 512.0)
+    """
+    return memory.pad256(cells)
+
+
+def window_cells(*, double context, double n_seq=1, double ubatch=512, **facts):
+    """Cells that a sliding-window layer keeps: pad256(min(context x n_seq, window x n_seq + n_ubatch)).
+
+    gpt-oss (window 128): llama.cpp prints 768 cells for its sliding layers, = 128 + 512 padded.
+
+    >>> window_cells(context=8192, window=128)
+    768.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.window_cells(&m, context, n_seq, ubatch)
+
+
+def kv_bytes(*, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, **facts):
+    """Bytes of the KV cache alone, its keys and values in types of their own (bytes an element).
+
+    Growing layers keep pad256(context x n_seq) cells, window layers window_cells(). Llama 3 8B at 8192 tokens: 512 MiB
+    of keys and as much of values in 16 bits; the keys in Q8_0 (34 bytes for 32 elements) take 272.
+
+    >>> llama = dict(n_full=32, n_kv_heads=8, head_dim=128)
+    >>> kv_bytes(context=8192, **llama) / 2**20, kv_bytes(context=8192, k_bytes=34 / 32, **llama) / 2**20
+    (1024.0, 784.0)
+    """
+    cdef Model m = a_model(facts)
+    return memory.kv_bytes(&m, context, n_seq, k_bytes, v_bytes, ubatch)
+
+
+def cache_bytes(*, double context, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
+    """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each: kv_bytes() + n_seq x state.
+
+    Llama 3 8B at 8192 tokens: 32 layers x 8192 x 8 x 128 x 2 x 2 bytes = 1 GiB, as llama.cpp prints.
+
+    >>> cache_bytes(context=8192, n_layers=32, n_full=32, n_kv_heads=8, head_dim=128) == 2**30
+    True
+
+    gpt-oss-20b at 8192: 12 growing layers of 8 x 64 keys and values, 192 MiB, and 18 MiB of windows (llama.cpp's log).
+
+    >>> cache_bytes(context=8192, n_full=12, n_window=12, n_kv_heads=8, head_dim=64, window=128) / 2**20
+    210.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.cache_bytes(&m, context, n_seq, element_bytes, ubatch)
+
+
+def cache_read_bytes(*, double tokens, double element_bytes=2, **facts):
+    """Bytes of cache and state that one token reads with `tokens` in the cache; window layers read their window at most.
+
+    gpt-oss-20b with 4096 tokens: 12 x 1024 elements x (4096 + 128) x 2 bytes.
+
+    >>> cache_read_bytes(tokens=4096, n_full=12, n_window=12, n_kv_heads=8, head_dim=64, window=128)
+    103809024.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.cache_read_bytes(&m, tokens, element_bytes)
+
+
+def compute_bytes(*, double ubatch=512, **facts):
+    """Bytes of the compute buffer with flash attention: n_ubatch x 4 x (V + 2 h); a 256 k x 8 k model where unknown.
+
+    Source: llama.cpp's logits and activations of one micro-batch. Llama 3 8B: 512 x 4 x (128256 + 8192).
+
+    >>> compute_bytes(vocab=128256, hidden=4096)
+    279445504.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.compute_bytes(&m, ubatch)
+
+
+def resident_compute_bytes(*, double ubatch=512, **facts):
+    """What of the compute buffer becomes resident on a CPU: n_ubatch x 4 x (2 h + 2 ff) and one row of logits, 4 V.
+
+    llama.cpp reserves logits for every token of a batch, but only pages that are written count; never more than
+    compute_bytes(). ff: 4 h where unknown. Llama 3 8B: 512 x 4 x (2 x 4096 + 2 x 14336) + 4 x 128256.
+
+    >>> resident_compute_bytes(vocab=128256, hidden=4096, intermediate=14336)
+    76010496.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.resident_compute_bytes(&m, ubatch)
+
+
+def plain_compute_bytes(*, double context, double ubatch=512, **facts):
+    """Bytes of the compute buffer without flash attention: at least n_ubatch x 4 x (n_ctx (n_heads + masks) + 2 n_heads d + 2 h).
+
+    `context`: tokens of all sequences; two masks where there is a window, else one; never less than compute_bytes().
+    Llama 3 8B at 8192: 512 x 4 x (8192 x 33 + 2 x 4096 + 2 x 4096) bytes = 560 MiB.
+
+    >>> plain_compute_bytes(context=8192, vocab=128256, hidden=4096, n_heads=32, head_dim=128) / 2**20
+    560.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.plain_compute_bytes(&m, ubatch, context)
+
+
+def usable_tokens(*, double free_bytes, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
+    """Tokens of context whose cache fits into `free_bytes` (state not included), whatever the native window.
+
+    Llama 3 8B takes 128 KiB a token: 1 GiB holds 8192 cells, less the 255 that padding may cost.
+
+    >>> usable_tokens(free_bytes=2**30, n_full=32, n_kv_heads=8, head_dim=128)
+    7937.0
+    """
+    cdef Model m = a_model(facts)
+    return memory.usable_tokens(&m, free_bytes, n_seq, element_bytes, ubatch)
+
+
+# estimate/machine.pxd
+
+def efficiency(*, double eta, double bandwidth, bint is_moe=False, double speed_logit=0, **policy):
+    """Share of the specified bandwidth (GB/s) that decode reaches: logistic(logit(eta) + b ln(BW / 500) + [MoE] c + q).
+
+    Source: fitted on public decode speeds. At 500 GB/s a dense model has `eta`; by hand at 1000 GB/s and b = -1:
+    odds 4 / 2 = 2, share 2 / 3.
+
+    >>> round(efficiency(eta=0.8, bandwidth=500), 12), round(efficiency(eta=0.8, bandwidth=1000, bandwidth_logit=-1), 12)
+    (0.8, 0.666666666667)
+    """
+    cdef Policy p = a_policy(policy)
+    return machine.efficiency(eta, bandwidth, is_moe, speed_logit, &p)
+
+
+# estimate/speed.pxd
+
+def layer_factor(*, dict policy, **facts):
+    """How much longer than a plain dense layer one takes: the factors of all that is true of the model multiplied.
+
+    MoE moe_layer x (E / 128)^e, hybrids hybrid_layer, Gemma gemma_layer, models whose every block is a layer block_layer.
+    Source: fitted on public decode speeds. By hand, e = 1 / 2 and 32 experts: 1.5 x (1 / 4)^(1 / 2).
+
+    >>> layer_factor(policy={"moe_layer": 1.5, "expert_exponent": 0.5}, is_moe=1, n_experts=32)
+    0.75
+    >>> factors = {"moe_layer": 1.5, "hybrid_layer": 2, "gemma_layer": 3}
+    >>> layer_factor(policy=factors, is_moe=1, attention=CODES["Attention"]["HYBRID_LINEAR"]), layer_factor(policy=factors)
+    (3.0, 1.0)
+    """
+    cdef Model m = a_model(facts)
+    cdef Policy p = a_policy(policy)
+    return speed.layer_factor(&m, &p)
+
+
+def read_ms(*, double bytes, double bandwidth, double eta):
+    """Milliseconds to read `bytes` of weights at `bandwidth` GB/s: bytes / (eta BW). 5 GB at half of 1000 GB/s: 10 ms.
+
+    >>> read_ms(bytes=5e9, bandwidth=1000, eta=0.5)
+    10.0
+    """
+    cdef Rate r = a_rate(bandwidth, eta)
+    return speed.read_ms(bytes, &r, 0, 0)
+
+
+def roofline_ms(*, double bytes, double bandwidth, double roofline_cap):
+    """The least that a token can take, ms: bytes / (cap x BW).
+
+    >>> roofline_ms(bytes=9e9, bandwidth=1000, roofline_cap=0.9)
+    10.0
+    """
+    cdef Rate r = a_rate(bandwidth, 0.5, roofline_cap)
+    return speed.roofline_ms(bytes, &r)
+
+
+def read_share(*, double n_seq=1, double untied_from=4e9, **facts):
+    """Share of all weights that a step for `n_seq` sequences reads: the active ones, without an untied input embedding.
+
+    Source: what a forward pass touches. A dense model of 10 B whose input embedding has 1 B reads nine tenths. A mixture
+    of 10 B, 6 B of them in 8 experts of which a token takes 4, reads the other 4 B and half of the experts, 7 B; two
+    sequences read all experts but the quarter that neither takes, 4 + 4.5 = 8.5 B:
+
+    >>> read_share(params=10e9, vocab=250000, hidden=4000)
+    0.9
+    >>> mixture = dict(params=10e9, active=7e9, is_moe=1, n_experts=8, n_experts_active=4, n_layers=25, hidden=2000,
+    ...     moe_intermediate=5000)
+    >>> read_share(**mixture), round(read_share(n_seq=2, **mixture), 9)
+    (0.7, 0.85)
+    """
+    cdef Model m = a_model(facts)
+    cdef Policy p = a_policy({"untied_from": untied_from})
+    return speed.read_share(&m, n_seq, &p)
+
+
+def expert_share(*, double n_seq=1, **facts):
+    """Share of the routed experts that a step for `n_seq` sequences reads: 1 - (1 - k / E)^n. Source: random routing.
+
+    >>> expert_share(n_experts=8, n_experts_active=2), expert_share(n_experts=8, n_experts_active=2, n_seq=2)
+    (0.25, 0.4375)
+    """
+    cdef Model m = a_model(facts)
+    return speed.expert_share(&m, n_seq)
+
+
+def attention_gflop(*, double tokens, **facts):
+    """Attention work of one token with `tokens` in the cache, GFLOP: attention_work() x tokens, over all layers.
+
+    Window layers see their window at most. Llama 3 8B: 32 layers x 2 x 32 heads x (128 + 128) = 524 288 FLOP a cached
+    token, so with 1000 cached 0.524288 GFLOP; the same layers with a window of 500, half of it.
+
+    >>> llama = dict(n_heads=32, head_dim=128)
+    >>> round(attention_gflop(tokens=1000, attention_layers=32, **llama), 9)
+    0.524288
+    >>> round(attention_gflop(tokens=1000, window_layers=32, window=500, **llama), 9)
+    0.262144
+    """
+    cdef Model m = a_model(facts)
+    return speed.attention_gflop(&m, tokens)
+
+
+def prefill_tps(*, dict policy, double weights, double prompt, double bandwidth, double prompt_ms, double depth=0, **facts):
+    """Prompt tokens a second for `prompt` tokens behind `depth` cached ones; 0 where the compute rate is not known.
+
+    ms a token: 2 P / (s TF) + W / (k BW u) + attention + L t / u. By hand: 1 B parameters at 0.5 ms, 5 GB of weights
+    read once for 500 tokens at 1000 GB/s 0.01 ms, and 10 layers of 25 ms a batch 0.5 ms: 1.01 ms.
+
+    >>> p = dict(ubatch=512, prompt_moe=1, prompt_read=1, prompt_layer_ms=25)
+    >>> round(prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0.5, params=1e9, n_layers=10), 3)
+    990.099
+    >>> prefill_tps(policy=p, weights=5e9, prompt=500, bandwidth=1000, prompt_ms=0, params=1e9)
+    0.0
+    """
+    cdef Model m = a_model(facts)
+    cdef Rate r = a_rate(bandwidth, 0.5)
+    cdef Policy p = a_policy(policy)
+    r.prompt_ms = prompt_ms
+    return speed.prefill_tps(&m, weights, prompt, depth, &r, &p)
+
+
+def written(*, long long value, int decimals=0):
+    """`value` / 10^decimals as JSON: an integer, or the shortest number with at least one and at most three decimals.
+
+    >>> written(value=-12345), written(value=1500, decimals=3), written(value=7, decimals=2), written(value=40, decimals=1)
+    (b'-12345', b'1.5', b'0.07', b'4.0')
+    """
+    cdef char text[32]
+    cdef buffer.Buffer b
+    if not 0 <= decimals <= 3 or decimals and value < 0:
+        raise ValueError(f"invalid decimals or value: {decimals}, {value}: use 0 to 3, and no negative value with decimals")
+    b.data, b.size, b.room, b.failed = text, 0, 32, 0
+    if decimals:
+        buffer.put_fixed(&b, value, decimals)
+    else:
+        buffer.put_int(&b, value)
+    return text[:b.size]
