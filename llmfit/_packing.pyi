@@ -10,7 +10,7 @@ class Packer:
         self,
         cases: list[Case],
         hosts: list[Host],
-        sites: list[tuple[int, tuple[int, ...]]],
+        nodes: list[tuple[int, tuple[int, ...]]],
         items: list[tuple[int, int, float, bool]],
         pack: bool,
         cost: int,

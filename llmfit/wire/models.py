@@ -22,7 +22,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     catalog: Which facts the answer is made from.
     generation: A hash of the machine's facts and the catalog: it changes when answers may.
     warnings: What was ignored, and why nothing passed.
-    explanation: With `explain=true`: how the rows came about (shapes_explain.Explanation).
+    explanation: With `explain=true`: how the rows came about (wire.explanation.Explanation).
     models: The rows, in order.
     """
 

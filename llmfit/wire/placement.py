@@ -155,7 +155,7 @@ class Placement(Struct, frozen=True, kw_only=True):
     unplaced: What has no room, and why.
     catalog: The catalog that was asked.
     warnings: What was not known of a machine.
-    explanation: With `explain`: all that is needed to ask again (shapes_posted.Posted).
+    explanation: With `explain`: all that is needed to ask again (wire.posted.Posted).
     """
 
     policy: str

@@ -130,7 +130,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     catalog: Which facts the answer is made from.
     generation: As in lists.
     warnings: What was ignored.
-    explanation: With `explain`: all that is needed to ask again (shapes_posted.Posted).
+    explanation: With `explain`: all that is needed to ask again (wire.posted.Posted).
     """
 
     model_name: str

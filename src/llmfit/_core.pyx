@@ -466,7 +466,7 @@ cdef class Ranking:
 
     def encode(self, list indices, bytes head=b"[", bytes tail=b"]", bytes comma=b",", tuple keys=None):
         """`head`, the rows as JSON with `comma` (one byte) between, `tail`; with `keys` (bytes, in the order of
-        shapes.Row) these members alone. A row is encoded the first time that it is asked for.
+        wire.rows.Row) these members alone. A row is encoded the first time that it is asked for.
         """
         cdef int n = len(indices), at, few
         cdef int* wanted = <int*>malloc((n + 1) * sizeof(int))

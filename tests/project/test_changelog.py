@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-import tomllib
 from pathlib import Path
+
+from llmfit import __version__
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
@@ -37,8 +38,7 @@ def test_it_is_read_whole() -> None:
     found = read(text)
     versions = [tuple(map(int, version.split("."))) for version in found]
     assert versions == sorted(versions, reverse=True) and len(set(versions)) == text.count("\n## ")
-    current = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert next(iter(found)) == current
+    assert next(iter(found)) == __version__
     for date, changes in found.values():
         assert date == "unreleased" or datetime.date.fromisoformat(date)
         assert changes and all(changes.values())

@@ -129,7 +129,7 @@ def literal(param: Param) -> str:
 
 
 def test_the_types_of_options_are_those_of_the_parameter_table() -> None:
-    assert (DOCS.parent / "llmfit" / "options.py").read_text(encoding="utf-8") == options_module()
+    assert (DOCS.parent / "llmfit" / "query" / "options.py").read_text(encoding="utf-8") == options_module()
 
 
 def test_every_page_is_named_and_every_link_leads_somewhere() -> None:
@@ -189,7 +189,7 @@ if __name__ == "__main__":
     page = DOCS / "api.md"
     text = page.read_text(encoding="utf-8")
     table = re.compile(r"\| parameter \| takes.*?(?=\n\n)", re.DOTALL)
-    (DOCS.parent / "llmfit" / "options.py").write_text(options_module(), encoding="utf-8")
+    (DOCS.parent / "llmfit" / "query" / "options.py").write_text(options_module(), encoding="utf-8")
     text = table.sub(lambda _: parameter_table(), text)
     keys = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
     page.write_text(keys.sub(lambda _: key_tables(), text), encoding="utf-8")

@@ -130,5 +130,5 @@ def test_types(tmp_path: Path) -> None:
 
 
 def test_every_parameter_is_an_option() -> None:
-    text = (Path(llmfit.__file__).parent / "options.py").read_text()
+    text = (Path(llmfit.__file__).parent / "query" / "options.py").read_text()
     assert all(f"    {param.name}: " in text for param in params.at("fit") if param.stage not in ("parse", "write"))

@@ -1,4 +1,4 @@
-# One row of an answer as JSON, in the order of shapes.Row; tests hold the two equal.
+# One row of an answer as JSON, in the order of wire.rows.Row; tests hold the two equal.
 from llmfit.estimate.arith cimport down, high
 from llmfit.rows.buffer cimport Buffer, Text, put, put_fixed, put_int, put_text
 from llmfit.estimate.codes cimport *
