@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from llmfit.catalog.checks import contradiction
-from llmfit.catalog.own_models import OwnModel, strange, user_folder
+from llmfit.catalog.own_models import PASSING, CannotLook, OwnModel, strange, user_folder
 from llmfit.errors import LlmfitError
 
 FOLDER_VARIABLE = "LLMFIT_DATA_DIR"
@@ -44,10 +44,12 @@ def folder() -> str:
 
 
 def stamp() -> object:
-    """What changes when another list comes into use."""
+    """What changes when another list comes into use; CannotLook."""
     try:
         status = os.stat(os.path.join(folder(), "current"))
-    except OSError:
+    except OSError as error:
+        if error.errno in PASSING:
+            raise CannotLook(f"{folder()}: cannot be looked at: {error.strerror}") from None
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -21,12 +21,12 @@ class Layers(NamedTuple):
 
 
 def stamp() -> Stamp:
-    """What changes when any of it does."""
+    """What changes when any of it does; own_models.CannotLook."""
     return own_models.stamp(own_models.folder()), hub_lists.stamp()
 
 
 def over(packed: Packed) -> tuple[Packed, Layers]:
-    """The catalog with them. Never fails."""
+    """The catalog with them. own_models.CannotLook where no file can be opened at the moment; nothing else."""
     now = stamp()
     problems: list[str] = []
     new: list[own_models.OwnModel] = []

@@ -5,6 +5,7 @@ A file that is broken is named with the line and what is allowed, and left out; 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Annotated, Any, NamedTuple
@@ -23,6 +24,8 @@ FOLDER_VARIABLE = "LLMFIT_MODELS_DIR"
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Cell = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Stamp = tuple[tuple[str, int, int, int], ...]
+# Errors that say how a computer is just now (no descriptors, no memory, a disk that fails), not what a file is.
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE})
 
 
 class OwnModel(records.Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +65,10 @@ KEYS = tuple(field.name for field in msgspec.structs.fields(OwnModel))
 ARCHITECTURE = [field.name for field in msgspec.structs.fields(records.Architecture) if field.name in KEYS]
 
 
+class CannotLook(LlmfitError):
+    """The computer cannot open files at the moment: what was read before stays."""
+
+
 class Folder(NamedTuple):
     """What a folder of models holds."""
 
@@ -83,29 +90,35 @@ def user_folder(variable: str, default: str) -> str:
 
 
 def stamp(path: str) -> Stamp:
-    """What changes when a file of the folder does."""
+    """What changes when a file of the folder does; CannotLook."""
     listed, problem = names(path)
     found = [(problem, 0, 0, 0)] if problem else []
     for name in listed[: MOST_FILES + 1]:
         try:
             status = os.stat(os.path.join(path, name))
-        except OSError:
+        except OSError as error:
+            if error.errno in PASSING:
+                raise CannotLook(f"{path}: cannot be looked at: {error.strerror}") from None
             continue
         found.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
     return tuple(found)
 
 
 def names(path: str) -> tuple[list[str], str]:
-    """(the files that hold models, in order; what is wrong with the folder). It may be missing unless it is named."""
+    """(the files that hold models, in order; what is wrong with the folder). It may be missing unless it is named.
+    CannotLook.
+    """
     try:
         return sorted(name for name in os.listdir(path) if name.endswith(ENDING) and not name.startswith(".")), ""
     except OSError as error:
+        if error.errno in PASSING:
+            raise CannotLook(f"{path}: cannot be looked at: {error.strerror}") from None
         missing = isinstance(error, FileNotFoundError) and path != os.environ.get(FOLDER_VARIABLE)
         return [], "" if missing else f"{path}: cannot be read: {error.strerror or error}"
 
 
 def read_folder(path: str) -> Folder:
-    """All models of a folder; of two with the same id, in whatever case, the first one is taken."""
+    """All models of a folder; of two with the same id, in whatever case, the first one is taken. CannotLook."""
     models: dict[str, tuple[str, OwnModel]] = {}
     found, problem = names(path)
     problems = [problem] if problem else []
@@ -116,6 +129,8 @@ def read_folder(path: str) -> Folder:
             before = models.setdefault(model.id.lower(), (name, model))
             if before[0] != name:
                 raise LlmfitError(f"{where}:1: id: {model.id} stands in {before[0]} too; use another id")
+        except CannotLook:
+            raise
         except LlmfitError as error:
             problems.append(str(error))
     if len(found) > MOST_FILES:
@@ -132,6 +147,8 @@ def read_model(path: str) -> OwnModel:
                 raise LlmfitError(f"{path}: cannot be read: it is no file")
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
+        if error.errno in PASSING:
+            raise CannotLook(f"{path}: cannot be read: {error.strerror}") from None
         raise LlmfitError(f"{path}: cannot be read: {error.strerror or error}") from None
     if len(data) > MOST_BYTES:
         raise LlmfitError(f"{path}: too large: use at most {MOST_BYTES >> 10} KiB")

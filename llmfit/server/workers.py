@@ -15,9 +15,8 @@ import signal
 import socket
 import sys
 import threading
-import time
+from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import Any, TypeAlias
 
 import uvloop
@@ -34,7 +33,8 @@ from llmfit.server.observe.counters import REPLACED
 from llmfit.server.process.acceptor import Acceptor, OpenConnections
 from llmfit.server.process.shared_state import SharedState
 from llmfit.server.process.signals import without_stop_signals
-from llmfit.server.process.sockets import listen, remove_socket_file
+from llmfit.server.process.sockets import Listener, listen
+from llmfit.server.process.supervisor import Supervisor
 from llmfit.server.process.watch_catalog import watch
 from llmfit.server.routes.handlers import Routes
 from llmfit.server.routes.metrics import wanted
@@ -45,7 +45,6 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 10.0
 OBSERVE_SECONDS, NEWS_SECONDS = 5.0, 0.5
 SWITCH_SECONDS = 0.0005  # the scoring thread lets the event loop in sooner than Python's 5 ms
-LEAST_LIFE = 1.0  # seconds; a worker that dies sooner is not replaced at once
 
 
 def serve(settings: Settings) -> None:
@@ -56,24 +55,63 @@ def serve(settings: Settings) -> None:
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise LlmfitError("more than one worker needs a system with fork; use --workers 1")
     shared = Shared(settings)
-    sock = listen(settings.host, settings.port, settings.unix_socket)
+    listener = listen(settings.host, settings.port, settings.unix_socket)
     scheme = "https" if shared.access.tls is not None else "http"
-    where = (
-        f"unix:{settings.unix_socket}" if settings.unix_socket else "{}://{}:{}".format(scheme, *sock.getsockname()[:2])
-    )
+    address = "{}://{}:{}".format(scheme, *listener.sock.getsockname()[:2]) if listener.path is None else ""
+    where = address or f"unix:{settings.unix_socket}"
     logs.say(f"llmfit listening on {where}", settings.log_format)
     try:
         if settings.workers == 1:
-            work(settings, shared, sock, 0)
+            work(settings, shared, listener.sock, 0, listener.close)
         else:
-            Workers(settings, shared, sock).run()
+            supervised(settings, shared, listener)
     finally:
-        if settings.unix_socket is not None:
-            remove_socket_file(settings.unix_socket)
+        listener.close()
 
 
-def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -> None:
-    """One worker, until it is told to stop. The first one observes the machine for all."""
+def supervised(settings: Settings, shared: Shared, listener: Listener) -> None:
+    """Several workers below this process."""
+    from llmfit.catalog import catalog
+
+    def begin(number: int, alive: int) -> int:
+        try:
+            work(settings, shared, listener.sock, number, listener.sock.close, alive)
+        except SystemExit as error:
+            return int(error.code or 0)
+        return 0
+
+    def reload() -> bool:
+        """Read again what later workers begin with."""
+        try:
+            shared.access.reload()
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+        try:
+            machines = profiles(settings)
+            opened = catalog.reopen()
+            for profile in machines:
+                opened.add_machine(profile)
+        except LlmfitError as error:
+            log.error("not reloaded: %s", error)
+            return False
+        return True
+
+    def replaced(number: int) -> None:
+        if shared.counts is not None:
+            shared.counts.be(number)
+            shared.counts.add(REPLACED)
+
+    catalog.default()  # opened before the fork: its pages are shared
+    gc.freeze()  # those of Python's objects too: a collection writes into all that it looks at
+    Supervisor(settings.workers, begin, reload, replaced, listener.close, DRAIN_SECONDS + 2).run()
+
+
+def work(
+    settings: Settings, shared: Shared, sock: socket.socket, number: int, leave: Callable[[], None], alive: int = -1
+) -> None:
+    """One worker, until it is told to stop. The first one observes the machine for all. `leave`: called when no more
+    connections are taken; `alive`: a descriptor that closes with the parent.
+    """
     reloads: list[int] = []  # a SIGHUP that comes before the event loop waits here
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda number, _: reloads.append(number))
@@ -93,7 +131,7 @@ def work(settings: Settings, shared: Shared, sock: socket.socket, number: int) -
     if number == 0:
         above = os.getppid() if settings.workers > 1 else None
         threading.Thread(target=watch, args=(reload.ask, above), daemon=True, name="watcher").start()
-    uvloop.run(answer(app, routes, reload, shared, sock, number))
+    uvloop.run(answer(app, routes, reload, shared, sock, number, leave, alive))
 
 
 class Reload:
@@ -113,15 +151,20 @@ class Reload:
         self.asked = False
         try:
             self.shared.access.reload()
-        except LlmfitError as error:
-            log.error("not reloaded: %s", error)
+        except Exception as error:
+            log.error("not reloaded: %s", said(error))
         try:
             await self.routes.reopen(profiles(self.settings))
             self.look.set()
             name = self.routes.pages.engine.catalog.name
             log.warning("reloaded: catalog %s, %s", name.version, name.digest)
-        except LlmfitError as error:
-            log.error("not reloaded: %s", error)
+        except Exception as error:
+            log.error("not reloaded: %s", said(error))
+
+
+def said(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return str(error) if isinstance(error, LlmfitError) else f"{type(error).__name__}: {error}"
 
 
 def profiles(settings: Settings) -> tuple[Profile, ...]:
@@ -159,7 +202,10 @@ def observe(settings: Settings, state: SharedState, look: threading.Event) -> No
         source = LiveSource()
 
 
-async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock: socket.socket, number: int) -> None:
+async def answer(
+    app: App, routes: Routes, reload: Reload, shared: Shared, sock: socket.socket, number: int,
+    leave: Callable[[], None], alive: int,
+) -> None:  # fmt: skip
     """Accept connections until a signal, then let every answer end.
 
     Sanic's own runners lose a signal that comes while they start or drain (the loop stops under them).
@@ -170,19 +216,32 @@ async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock:
         loop.add_signal_handler(each, told.set)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload.ask)
+    if alive >= 0:
+
+        def orphaned() -> None:
+            loop.remove_reader(alive)
+            told.set()
+
+        loop.add_reader(alive, orphaned)
     await app._startup()  # type: ignore[no-untyped-call]
     held = OpenConnections(shared.connection_counts, number)
     kind = MiddlewareConnection if app.ctx.middleware else Connection
     protocol = partial(kind, loop=loop, app=app, connections=held, signal=Signal())
-    acceptor = Acceptor(sock, held, protocol, access.tls)
-    routes.ready = True
+    acceptor = Acceptor(sock, held, protocol, access.tls, leave)
+    routes.ready, failed = True, ""
     while not told.is_set():
         if reload.asked:
             await reload.now()
-        routes.note(len(held))
-        machine = shared.state.news()
-        if machine is not None or routes.books.changed():
-            await routes.settle(machine)
+        try:
+            routes.note(len(held))
+            machine = shared.state.news()
+            if machine is not None or routes.books.changed():
+                await routes.settle(machine)
+            failed = ""
+        except Exception as error:  # the next look may do better; told once
+            if said(error) != failed:
+                failed = said(error)
+                log.error("the state of the machine could not be taken over: %s", failed)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), NEWS_SECONDS)
     routes.ready = False
@@ -202,84 +261,3 @@ async def answer(app: App, routes: Routes, reload: Reload, shared: Shared, sock:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-class Workers:
-    """The parent of several workers: starts them, replaces one that dies, passes a stop on to all."""
-
-    def __init__(self, settings: Settings, shared: Shared, sock: socket.socket) -> None:
-        self.settings, self.shared = settings, shared
-        self.sock = sock
-        self.started: dict[int, tuple[float, int]] = {}  # when, and which worker it is, by process id
-        self.stopping = False
-
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT, and then until all workers have drained."""
-        from llmfit.catalog import catalog
-
-        catalog.default()  # opened before the fork: its pages are shared
-        gc.freeze()  # those of Python's objects too: a collection writes into all that it looks at
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, self.stop)
-        signal.signal(signal.SIGHUP, self.reload)
-        for number in range(self.settings.workers):
-            self.start(number)
-        while self.started:
-            pid, status = os.wait()
-            begun, number = self.started.pop(pid)
-            if not self.stopping:
-                log.error("worker %d ended with status %d: replaced", pid, os.waitstatus_to_exitcode(status))
-                if time.monotonic() - begun < LEAST_LIFE:
-                    time.sleep(LEAST_LIFE)
-                if not self.stopping:
-                    if self.shared.counts is not None:
-                        self.shared.counts.be(number)
-                        self.shared.counts.add(REPLACED)
-                    self.start(number)
-
-    def start(self, number: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))  # the worker lets it in when it has a handler
-        pid = os.fork()
-        if pid:
-            self.started[pid] = time.monotonic(), number
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
-            return
-        status = 1
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            work(self.settings, self.shared, self.sock, number)
-            status = 0
-        except SystemExit as error:
-            status = int(error.code or 0)
-        except BaseException:
-            log.exception("a worker could not go on")
-        finally:
-            os._exit(status)
-
-    def reload(self, number: int, frame: FrameType | None) -> None:
-        """Read the catalog again, which later workers begin with, and tell every worker to do so."""
-        from llmfit.catalog import catalog
-
-        try:
-            self.shared.access.reload()
-        except LlmfitError as error:
-            log.error("not reloaded: %s", error)
-        try:
-            machines = profiles(self.settings)
-            opened = catalog.reopen()
-            for profile in machines:
-                opened.add_machine(profile)
-        except LlmfitError as error:
-            log.error("not reloaded: %s", error)
-            return
-        for pid in tuple(self.started):
-            with contextlib.suppress(ProcessLookupError):  # it has ended, and is replaced in a moment
-                os.kill(pid, signal.SIGHUP)
-
-    def stop(self, number: int, frame: FrameType | None) -> None:
-        """Tell every worker to drain; those that have not ended in time are killed."""
-        again, self.stopping = self.stopping, True
-        for pid in tuple(self.started):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if again else signal.SIGTERM)
-        if not again:
-            signal.signal(signal.SIGALRM, self.stop)
-            signal.alarm(int(DRAIN_SECONDS) + 2)

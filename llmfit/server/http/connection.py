@@ -52,6 +52,12 @@ class Connection(HttpProtocol):
         if self.conn_info is not None:  # it was let in
             super().connection_lost(error)  # type: ignore[no-untyped-call]
 
+    def abort(self) -> None:
+        """Cut it off. What Sanic says of it then, it says of a request."""
+        if self._http is not None and getattr(self._http, "request", None) is None:
+            self._http.create_empty_request()
+        super().abort()  # type: ignore[no-untyped-call]
+
     def check_timeouts(self) -> None:
         http = self._http
         if self._task and http is not None:

@@ -12,7 +12,32 @@ from llmfit.errors import LlmfitError
 BACKLOG = 1024
 
 
-def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
+class Listener:
+    """The bound socket, and the file that a Unix socket has."""
+
+    def __init__(self, sock: socket.socket, path: str | None = None) -> None:
+        self.sock, self.path = sock, path
+        self._stamp = stamp_of(path) if path is not None else None
+
+    def close(self) -> None:
+        """Take no more connections. The file goes unless it is that of a successor by now."""
+        if self.path is not None and self._stamp is not None and stamp_of(self.path) == self._stamp:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        self._stamp = None
+        self.sock.close()
+
+
+def stamp_of(path: str) -> tuple[int, int, int] | None:
+    """What tells a file from one that took its place; None where there is none."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def listen(host: str, port: int, unix_socket: str | None) -> Listener:
     """The bound socket; LlmfitError with the reason where the address cannot be had."""
     if unix_socket is not None:
         return listen_unix(unix_socket)
@@ -27,10 +52,10 @@ def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
         reason = error.strerror or str(error)
         where = f"{host}:{port}"
         raise LlmfitError(f"cannot listen on {where}: {reason}; use another --host or --port") from None
-    return sock
+    return Listener(sock)
 
 
-def listen_unix(path: str) -> socket.socket:
+def listen_unix(path: str) -> Listener:
     """A Unix socket of mode 0660; a stale socket file is replaced, any other file is not."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -52,10 +77,4 @@ def listen_unix(path: str) -> socket.socket:
         raise LlmfitError(f"cannot listen on {path}: {error.strerror or error}; use another --unix-socket") from None
     finally:
         os.umask(umask)
-    return sock
-
-
-def remove_socket_file(path: str) -> None:
-    """Remove the file of a Unix socket if it is still there."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+    return Listener(sock, path)
