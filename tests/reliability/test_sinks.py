@@ -41,7 +41,7 @@ def heads() -> Iterator[tuple[str, bytes]]:
         yield f"header value {name}", b"GET /health HTTP/1.1\r\n" + HOST + b"X-Request-ID: a" + one + b"b\r\n\r\n"
     for target in (b"example.org:443", b"*", b"health", b"//", b"http://localhost/health", b"/%00%1b%0a%ff"):
         for method in (b"GET", b"CONNECT", b"OPTIONS", b"NONE", b"A" * 30):
-            yield f"{method!r} {target!r}", method + b" " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n"
+            yield f"{method.decode()} {target.decode()}", method + b" " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n"
     for line in (b"Content-Length : 2", b"Content-Length: 2\nX: y", b" folded", b": empty", b"Content-Length: +2",
                  b"Transfer-Encoding: chunked\r\nContent-Length: 2"):  # fmt: skip
         yield repr(line.decode()), b"POST /api/v1/plan HTTP/1.1\r\n" + HOST + line + b"\r\n\r\n{}"
@@ -67,7 +67,7 @@ def test_every_request_has_one_answer_and_one_line(logged: tuple[str, Server]) -
         asked += 1
         assert re.match(rb"HTTP/1\.1 [1-4]\d\d ", got), (name, got[:200])
         assert got.count(b"HTTP/1.1 ") == 1, (name, got)
-        assert got[9:12] == b"400" or not name.startswith(("'Content", "' folded", "': empty", "'Transfer")), (name, got)
+        assert got[9:12] == b"400" or not name.startswith("'"), (name, got)
         head, _, body = got.partition(b"\r\n\r\n")
         clean(head.decode("latin-1").replace("\r\n", ""))
         if body and b" 200 " not in got[:13]:
