@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,29 @@ REST: dict[str, Any] = {
 }  # fmt: skip
 
 
+class Counts(NamedTuple):
+    """Parameters of a text decoder; those of towers for images and sound, and of drafting layers, are left out."""
+
+    text: int
+    embedding: int  # one matrix of the vocabulary
+    experts: int  # routed ones
+    active: int  # that one token uses
+    looked_up: int  # tables of which one token reads a row: per-layer and n-gram embeddings
+
+
+class Stored(NamedTuple):
+    """Bits a weight as a repository stores it, by kind of tensor, scales and zeros included."""
+
+    format: str  # of codes.FORMATS
+    bits: float | None  # nominal
+    body: float = 0.0  # 0: by the rule of the format
+    experts: float = 0.0
+    embedding: float = 0.0
+    output: float = 0.0
+    label: str = ""  # where it is not the format's own
+    by_bytes: bool = False  # only a folder's bytes tell its size
+
+
 class FileModel(msgspec.Struct, kw_only=True):
     """A model as a file describes it. Bytes and cells that are 0 or absent are not known: rules give them."""
 
@@ -33,6 +56,8 @@ class FileModel(msgspec.Struct, kw_only=True):
     cells: dict[str, float] = {}  # columns of pack.SHAPE_COLUMNS that the facts cannot express
     notes: tuple[str, ...] = ()
     present: bool = False  # the weights lie here
+    counts: Counts | None = None  # where the configuration tells them
+    stored: Stored | None = None  # of a fixed format, by its own groups
 
 
 def count(where: str, value: Any, most: int = MOST_OTHER) -> int:

@@ -18,11 +18,12 @@ from llmfit.catalog import records
 from llmfit.catalog.catalog import Catalog
 from llmfit.catalog.pack import SHAPE_COLUMNS, FixedQuant, blob, column_major, own_form, quants_of, row_facts, shape_row
 from llmfit.catalog.pack_rows import ROW_COLUMNS, Rows
-from llmfit.files.model import FileModel, as_records
+from llmfit.files.model import FileModel, Stored, as_records, speed_class
 from llmfit.files.recognise import CatalogIndex, Recognised, by_shape, recognised
 from llmfit.query.estimator import Estimator
 from llmfit.wire.rows import RowFacts
 
+RUN_BY_VLLM = ("Quark", "TorchAO", "FP-Quant")  # of what is known by its bytes alone
 EXPERTS = range(codes.TENSORS.index("experts_gate"), len(codes.TENSORS))
 
 
@@ -34,6 +35,13 @@ def with_params(found: FileModel, catalog: Catalog) -> FileModel:
         if not facts.get("vocab_size"):
             raise ValueError("it does not say how large its vocabulary is, so its parameters cannot be counted")
         facts |= {"params_text": 1.0, "params_total": 1.0}
+    if found.counts is not None:
+        text, active = found.counts.text, found.counts.active
+        if counted:
+            facts |= {"params_text": float(text), "params_total": float(text)}
+        if not facts.get("params_active") and facts.get("n_experts") and active < text:
+            facts["params_active"] = active * facts["params_text"] / text
+        return replace(found, facts=facts)
     share = facts.get("n_experts_active", 0) / facts["n_experts"] if facts.get("n_experts") else 1.0
     if counted or (share < 1 and not facts.get("params_active")):
         shape = _Shape(catalog, *as_records(replace(found, facts=facts)))
@@ -141,7 +149,22 @@ def counted_by(found: FileModel, catalog_index: CatalogIndex, known: Recognised 
         shape, row = catalog_index.shape(known.row), catalog_index.row(known.row)
         facts = found.facts | {"params_text": shape["params"], "params_total": row["params_total"]}
         return replace(found, facts=facts, notes=(*found.notes, "the number of parameters is the catalog's"))
-    return replace(found, notes=(*found.notes, f"{found.facts['params_text']:,.0f} parameters, counted from its shape"))
+    return replace(found, notes=(*found.notes, told(found)))
+
+
+def told(found: FileModel) -> str:
+    """How many parameters were counted, and what of them is embedding, experts, active."""
+    text = f"{found.facts['params_text']:,.0f} parameters, counted from its shape"
+    if found.counts is None:
+        return text
+    parts = [f"{found.counts.embedding:,} embedding"]
+    parts += [f"{found.counts.looked_up:,} in tables that are looked up"] if found.counts.looked_up else []
+    parts += (
+        [f"{found.counts.experts:,} in routed experts", f"{found.counts.active:,} active"]
+        if found.counts.experts
+        else []
+    )
+    return f"{text}: {', '.join(parts)}"
 
 
 def word(name: str) -> bytes:
@@ -156,7 +179,26 @@ def own_quant(found: FileModel, model: records.Model, shipped: Catalog) -> tuple
     form = own_form(model, shipped.packed.formats)
     if form is None or model.format == "bf16":
         return False, []
+    if found.stored:
+        return True, [quant_of(found, found.stored, shipped)]
     return True, list(quants_of([], shipped.packed.formats, [model]).values())
+
+
+def quant_of(found: FileModel, stored: Stored, shipped: Catalog) -> FixedQuant:
+    """The quantization of a repository's own groups; of one that is known by its bytes alone the mean of those."""
+    form = shipped.packed.formats[stored.format]
+    bits = stored.bits or form.default_bits
+    if stored.by_bytes and not found.weight_bytes:
+        raise ValueError(f"{stored.label} is known by its bytes alone: name the folder with its weights")
+    mean = found.weight_bytes * 8 / found.facts["params_text"] if stored.by_bytes else 0.0
+    body, experts = stored.body or mean, stored.experts or mean
+    runtime = form.runtime if not stored.by_bytes or stored.label in RUN_BY_VLLM else "none"
+    return FixedQuant(
+        stored.label or form.label.replace("{bits}", f"{bits:g}"),
+        codes.RUNTIMES.index(runtime) if runtime != "none" else -1,
+        body, experts, stored.output or mean, stored.embedding or mean, max(body, experts) + 0.35,
+        min(bits, mean or bits) + 0.5, codes.SPEED_CLASSES.index(form.speed) if not mean else speed_class(mean),
+    )  # fmt: skip
 
 
 def shape_of(

@@ -48,7 +48,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "model_type": "gemma4_text", "hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 60,
             "num_attention_heads": 32, "num_key_value_heads": 16, "num_global_key_value_heads": 4, "head_dim": 256,
             "global_head_dim": 512, "vocab_size": 262144, "max_position_embeddings": 262144, "sliding_window": 1024,
-            "layer_types": every(60, 6, LOCAL), "tie_word_embeddings": True,
+            "layer_types": every(60, 6, LOCAL), "tie_word_embeddings": True, "attention_k_eq_v": True,
+            "hidden_size_per_layer_input": 0,
         },
     },
     "deepseek-ai/DeepSeek-V3": {
@@ -110,7 +111,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "time_step_limit": [0.0, float("inf")],
     },
     "LiquidAI/LFM2-1.2B": {
-        "model_type": "lfm2", "hidden_size": 2048, "block_ff_dim": 12288, "intermediate_size": 8192,
+        "model_type": "lfm2", "hidden_size": 2048, "block_ff_dim": 12288, "intermediate_size": 12288,
         "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "conv_L_cache": 3,
         "layer_types": [FULL if i in (2, 5, 8, 10, 12, 14) else "conv" for i in range(16)], "vocab_size": 65536,
         "max_position_embeddings": 128000,

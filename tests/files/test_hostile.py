@@ -198,7 +198,7 @@ CONFIG = {
         "no rule for the quantization 'new'"),
     "a kind of layer": (json.dumps(SMALL | {"layer_types": ["new", "new"]}).encode(), "layer_types holds 'new'"),
     "too few layers": (json.dumps(SMALL | {"layer_types": ["full_attention"]}).encode(), "lists 1 of 2 layers"),
-    "large": (b" " * (1 << 20) + b"{}", "at most 1048576 are read"),
+    "large": (b" " * (8 << 20) + b"{}", "at most 8388608 are read"),
 }  # fmt: skip
 
 
