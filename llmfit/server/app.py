@@ -22,7 +22,7 @@ from llmfit.server.routes.handlers import Routes
 from llmfit.server.routes.metrics import Metrics
 from llmfit.server.routes.page_cache import PageCache
 from llmfit.server.routes.reservation_store import ReservationStore
-from llmfit.server.routes.reservations import Books
+from llmfit.server.routes.reservations import Reservations
 from llmfit.server.site.hardware_names import HardwareNames
 from llmfit.server.site.page import Site
 
@@ -74,7 +74,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic,
     errors.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)
-    routes = Routes(PageCache(engine), hosts, Books(engine, shared.store))
+    routes = Routes(PageCache(engine), hosts, Reservations(engine, shared.store))
     for part in (routes, HardwareNames(engine, hosts), Site(hosts)):
         part.install(app)
     if shared.counts is not None:

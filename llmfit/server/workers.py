@@ -235,7 +235,7 @@ async def answer(
         try:
             routes.note(len(held))
             machine = shared.state.news()
-            if machine is not None or routes.books.changed():
+            if machine is not None or routes.reservations.changed():
                 await routes.settle(machine)
             failed = ""
         except Exception as error:  # the next look may do better; told once

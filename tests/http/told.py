@@ -24,13 +24,13 @@ def main(file: str, count: str, where: str, heartbeat: str) -> None:
     keep_freed_memory()  # as `llmfit serve` does before any thread begins
     machine = msgspec.json.decode(Path(file).read_bytes(), type=Machine)
     events.HEARTBEAT_SECONDS = float(heartbeat)
-    board = SharedState()
-    app.SharedState = lambda: board  # type: ignore[assignment,misc]
+    state = SharedState()
+    app.SharedState = lambda: state  # type: ignore[assignment,misc]
 
     def tell() -> None:
         for line in sys.stdin:
             free, _, seen = line.partition(" ")
-            board.publish(replace(machine, ram_available_bytes=int(float(free) * (1 << 30)), observed_at=seen.strip()))
+            state.publish(replace(machine, ram_available_bytes=int(float(free) * (1 << 30)), observed_at=seen.strip()))
 
     threading.Thread(target=tell, daemon=True).start()
     address = {"port": int(where)} if where.isdigit() else {"unix_socket": where}

@@ -33,7 +33,7 @@ from files.test_gguf import PLAIN
 RECORDED = Path(__file__).parents[1] / "hardware" / "recorded"
 
 
-class Shelves:
+class Catalogs:
     """The catalog that files are compared with: one of few models, which takes no time; at times the real one."""
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +46,7 @@ class Shelves:
 
 def gguf_headers(folder: Path) -> One:
     """A GGUF file with bytes changed."""
-    shelves, path = Shelves(folder), folder / "m.gguf"
+    catalogs, path = Catalogs(folder), folder / "m.gguf"
     more = {"attention.sliding_window": 1024, "expert_count": 4, "expert_used_count": 2}
     data = []
     for family, facts in (("gemma3", PLAIN | TOKENS | more), ("llama", PLAIN | TOKENS)):
@@ -57,7 +57,7 @@ def gguf_headers(folder: Path) -> One:
     def one(chance: random.Random) -> None:
         which = chance.randrange(len(data))
         path.write_bytes(bytes_of(chance, data[which][: header[which]]) + data[which][header[which] :])
-        catalog_for(str(path), shelves.one(chance))
+        catalog_for(str(path), catalogs.one(chance))
 
     return one
 
@@ -78,7 +78,7 @@ def json_of(chance: random.Random, value: Any) -> Any:
 
 def configs(folder: Path) -> One:
     """A config.json of a real dialect with values of the wrong kind."""
-    shelves, path = Shelves(folder), folder / "config.json"
+    catalogs, path = Catalogs(folder), folder / "config.json"
     kept = sorted(CONFIGS)
 
     def one(chance: random.Random) -> None:
@@ -88,14 +88,14 @@ def configs(folder: Path) -> One:
             document = changed if isinstance(changed, dict) else document
         text = json.dumps(document).encode("utf-8", "surrogatepass")
         path.write_bytes(bytes_of(chance, text) if chance.randrange(4) == 0 else text)
-        catalog_for(str(path), shelves.one(chance))
+        catalog_for(str(path), catalogs.one(chance))
 
     return one
 
 
 def safetensors_headers(folder: Path) -> One:
     """A safetensors file or an index with bytes or values changed."""
-    shelves, path, index = Shelves(folder), folder / "model.safetensors", folder / "model.safetensors.index.json"
+    catalogs, path, index = Catalogs(folder), folder / "model.safetensors", folder / "model.safetensors.index.json"
     (folder / "config.json").write_text(json.dumps(SMALL))
     safetensors(path, LAYERS | ENDS)
     data = path.read_bytes()
@@ -107,14 +107,14 @@ def safetensors_headers(folder: Path) -> One:
             with path.open("wb") as file:
                 file.write(bytes_of(chance, data[:size]) if chance.randrange(8) else data[:size])
                 file.truncate(max(len(data), file.tell()))  # a hole where the weights would lie
-            catalog_for(str(folder), shelves.one(chance))
+            catalog_for(str(folder), catalogs.one(chance))
         else:
             with path.open("wb") as file:
                 file.write(data[:size])
                 file.truncate(len(data))
             index.write_text(json.dumps(json_of(chance, names)), encoding="utf-8", errors="replace")
             try:
-                catalog_for(str(index), shelves.one(chance))
+                catalog_for(str(index), catalogs.one(chance))
             finally:
                 index.unlink()
 

@@ -38,12 +38,12 @@ def test_who_is_ahead_waits(own: int, other: int, waits: bool) -> None:
 
 
 def test_a_worker_that_takes_none_keeps_nobody_waiting() -> None:
-    """The other worker holds none and never comes to the door: each guest waits a moment, and is let in."""
+    """The other worker holds none and never accepts: each guest waits a moment, and is accepted."""
 
     async def go() -> tuple[int, list[int], float]:
         numbers, sock = connection_counts(2), socket.create_server(("127.0.0.1", 0))
         held = OpenConnections(numbers, 1)
-        door = Acceptor(sock, held, cast(Any, lambda: Guest(held)), None)
+        acceptor = Acceptor(sock, held, cast(Any, lambda: Guest(held)), None)
         begun = time.monotonic()
         with ExitStack() as stack:
             for _ in range(10):
@@ -53,7 +53,7 @@ def test_a_worker_that_takes_none_keeps_nobody_waiting() -> None:
             came, took = numbers.tolist(), time.monotonic() - begun
         while held and time.monotonic() < begun + 20:
             await asyncio.sleep(0.001)
-        door.close()
+        acceptor.close()
         return len(held) + held.coming, came, took
 
     left, came, took = asyncio.run(go())

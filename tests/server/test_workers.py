@@ -139,7 +139,7 @@ def test_connections_are_spread(serve: Callable[..., tuple[subprocess.Popen[byte
                 if found.total() >= 40:
                     return found
                 time.sleep(0.01)
-            raise AssertionError(f"not all were let in: {found}")
+            raise AssertionError(f"not all were accepted: {found}")
 
     # a worker that gets no core for longer than a moment misses its turn: on a busy machine it is tried again
     tries = [max(spread().values()) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""One connection: who sends too slowly is cut off, and who comes when all places are taken is not let in.
+"""One connection: who sends too slowly is cut off, and who comes when all places are taken is refused.
 
 Sanic's own timeouts count from the last byte, so that one byte now and then holds a connection for ever. Here a whole
 request has a time, looked at by the timer that each connection has anyway: no request pays for it. Looks are counted,
@@ -49,7 +49,7 @@ class Connection(HttpProtocol):
         super().connection_made(transport)  # type: ignore[no-untyped-call]
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.conn_info is not None:  # it was let in
+        if self.conn_info is not None:  # it was accepted
             super().connection_lost(error)  # type: ignore[no-untyped-call]
 
     def abort(self) -> None:

@@ -39,7 +39,7 @@ class FitRoute:
         if refused:
             return refused
         must_be_json(request)
-        if self.routes.books.changed():
+        if self.routes.reservations.changed():
             await self.routes.settle()
         accept = request.headers.get("accept")
         wanted = form_of(accept, request.headers.get("accept-encoding"))

@@ -36,7 +36,7 @@ from llmfit.server.routes.page_cache import (
     tagged,
 )
 from llmfit.server.routes.request_bodies import must_be_json, object_of, placed, planned
-from llmfit.server.routes.reservations import Books
+from llmfit.server.routes.reservations import Reservations
 from llmfit.server.site.documents import DOCUMENTS, document_of
 from llmfit.wire.common import Health
 
@@ -49,11 +49,11 @@ Answer = HTTPResponse | Coroutine[None, None, HTTPResponse | None]  # None: it w
 class Routes:
     """The handlers of one worker."""
 
-    def __init__(self, pages: PageCache, hosts: HostCheck, books: Books) -> None:
+    def __init__(self, pages: PageCache, hosts: HostCheck, reservations: Reservations) -> None:
         self.pages = pages
-        self.books = books
+        self.reservations = reservations
         self.hosts = hosts
-        self.events = Events(books.change)
+        self.events = Events(reservations.change)
         self.ready = False
         self.counts: Counters | None = None  # where /metrics is wanted
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
@@ -79,7 +79,7 @@ class Routes:
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
         app.add_route(self.place, "/api/v1/place", methods=("POST",), name="place")
         app.add_route(FitRoute(self).fit, "/api/v1/fit", methods=("POST",), name="fit")
-        app.add_route(self.reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
+        app.add_route(self.list_reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
         app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
         app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
         app.add_route(self.renew, RESERVATIONS + "/<id:str>/renew", methods=("POST",), name="renew")
@@ -125,29 +125,29 @@ class Routes:
         must_be_json(request)
         return await self.scored(placed, self.pages.engine, request.body)
 
-    async def reservations(self, request: Request) -> HTTPResponse:
-        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.books.listed()))
+    async def list_reservations(self, request: Request) -> HTTPResponse:
+        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.reservations.listed()))
 
     async def reserve(self, request: Request) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
         body = object_of(request)
-        return await self.scored(lambda: encode(self.books.reserve(body)), status=201)
+        return await self.scored(lambda: encode(self.reservations.reserve(body)), status=201)
 
     async def renew(self, request: Request, id: str) -> HTTPResponse:
         refused = self.hosts.refuse(request)
         if refused:
             return refused
         body = object_of(request)
-        return await self.scored(lambda: encode(self.books.renew(id, body)))
+        return await self.scored(lambda: encode(self.reservations.renew(id, body)))
 
     async def release(self, request: Request, id: str) -> HTTPResponse:
-        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.books.release(id)))
+        return self.hosts.refuse(request) or await self.scored(lambda: encode(self.reservations.release(id)))
 
     async def scored(self, make: Callable[..., bytes], *args: object, status: int = 200) -> HTTPResponse:
         """What `make` gives in the thread that scores, sent and not kept."""
-        if self.books.changed():
+        if self.reservations.changed():
             await self.settle()
         try:
             body = await asyncio.get_running_loop().run_in_executor(self.worker, make, *args)
@@ -167,7 +167,7 @@ class Routes:
         accept, encodings = headers.get("accept"), headers.get("accept-encoding")
         plain = endpoint == "system" or (accept is None and encodings is None)
         form = JSON if plain else form_of(accept, encodings)
-        page = None if self.books.changed() else self.pages.held(form.url(request.raw_url))
+        page = None if self.reservations.changed() else self.pages.held(form.url(request.raw_url))
         if page is not None:
             return sent(request, page)
         return (self.compute if self.counts is None else self.counted)(request, endpoint, form)
@@ -207,15 +207,15 @@ class Routes:
             for profile in machines:
                 opened.add_machine(profile)
             self.pages.engine.adopt(opened)
-            self.books.settle()
+            self.reservations.settle()
 
         await asyncio.get_running_loop().run_in_executor(self.worker, adopt)
-        self.events.tell(self.books.change)
+        self.events.tell(self.reservations.change)
 
     async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
         if len(request.raw_url) > MOST_URL:
             return failure(414, TEXTS[414])
-        if self.books.changed():
+        if self.reservations.changed():
             await self.settle()
         url, loop, machine = request.raw_url, asyncio.get_running_loop(), self.pages.engine.machine
         page = self.pages.held(form.plain().url(url))
@@ -242,13 +242,13 @@ class Routes:
 
     async def settle(self, observed: Machine | None = None) -> None:
         """From now on answer for the machine (as it was observed now) less what is reserved."""
-        await asyncio.get_running_loop().run_in_executor(self.worker, self.books.settle, observed)
+        await asyncio.get_running_loop().run_in_executor(self.worker, self.reservations.settle, observed)
         self.tell()
 
     def tell(self) -> None:
         """Tell the listeners if answers may have changed."""
-        if self.events.change is not self.books.change:
-            self.events.tell(self.books.change)
+        if self.events.change is not self.reservations.change:
+            self.events.tell(self.reservations.change)
 
     async def stream(
         self, request: Request, rows: Rows, encoding: str | None, worker: ThreadPoolExecutor | None = None

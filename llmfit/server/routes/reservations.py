@@ -20,7 +20,7 @@ from llmfit.query.trial import Trial
 from llmfit.query.values import LONGEST_TEXT, model_of
 from llmfit.server.routes.events import change_of
 from llmfit.server.routes.reservation_store import HeldMemory, ReservationStore, new_id
-from llmfit.wire.placement import Reservation, Reservations
+from llmfit.wire import placement as wire
 
 TTL, MOST_TTL = 300, 86_400  # seconds: where none is asked for, at most
 MOST_GIB = 1_000_000
@@ -28,7 +28,7 @@ MILLI = GIB / 1000
 OF_MODEL = tuple(param.name for param in params.at("plan") if param.stage == "analyse" and param.name != "target_tps")
 
 
-class Books:
+class Reservations:
     """One worker's view of what is reserved. All but :meth:`changed` runs in the thread that scores."""
 
     def __init__(self, engine: Engine, store: ReservationStore) -> None:
@@ -54,13 +54,13 @@ class Books:
             self.change = change_of(self.engine)
             give_back_freed_memory()  # of what was known about the state before
 
-    def listed(self) -> Reservations:
+    def listed(self) -> wire.Reservations:
         """What is held."""
         self.settle()
         held = sorted(self.live(), key=lambda one: one.until)
         devices = range(len(self.observed.devices))
         machine = self.engine.machine
-        return Reservations(
+        return wire.Reservations(
             reservations=tuple(map(shown, held)),
             ram_gb=gib_up(sum(one.ram_bytes for one in held)),
             vram_gb=tuple(gib_up(sum(sum(one.vram_bytes[at : at + 1]) for one in held)) for at in devices),
@@ -73,7 +73,7 @@ class Books:
         now = time.monotonic()
         return [one for one in self.store.read()[1] if one.until > now]
 
-    def reserve(self, body: dict[str, Any]) -> Reservation:
+    def reserve(self, body: dict[str, Any]) -> wire.Reservation:
         """Hold memory: GiB, or what a model takes. Conflict where there is not so much left; BadParam."""
         seconds, label = ttl_of(body), label_of(body)
         with self.store.locked() as held:
@@ -88,7 +88,7 @@ class Books:
         self.settle()
         return shown(made)
 
-    def renew(self, name: str, body: dict[str, Any]) -> Reservation:
+    def renew(self, name: str, body: dict[str, Any]) -> wire.Reservation:
         """Let a reservation end `ttl_s` from now. NotFound where there is none, or no longer."""
         seconds = ttl_of(body)
         nothing_else(body, ("ttl_s",))
@@ -98,7 +98,7 @@ class Books:
         self.settle()
         return shown(one)
 
-    def release(self, name: str) -> Reservation:
+    def release(self, name: str) -> wire.Reservation:
         """End a reservation now. NotFound where there is none, or no longer."""
         with self.store.locked() as held:
             one = found(held, name)
@@ -215,8 +215,8 @@ def gib_up(amount: float) -> float:
     return math.ceil(amount / MILLI) / 1000
 
 
-def shown(one: HeldMemory) -> Reservation:
-    return Reservation(
+def shown(one: HeldMemory) -> wire.Reservation:
+    return wire.Reservation(
         id=one.id, expires_at=one.expires_at, expires_in_s=round(max(one.until - time.monotonic(), 0.0), 3),
         ram_gb=gib_up(one.ram_bytes), vram_gb=tuple(map(gib_up, one.vram_bytes)), label=one.label, model=one.model,
         quantization=one.quantization, run_mode=one.run_mode,
