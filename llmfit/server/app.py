@@ -15,6 +15,8 @@ from llmfit.server.http.connection import SILENCE_SECONDS
 from llmfit.server.http.errors import MOST_BODY, MOST_HEADERS
 from llmfit.server.http.hosts import HostCheck
 from llmfit.server.http.middleware import Middleware
+from llmfit.server.http.request import CheckedRequest
+from llmfit.server.http.unsent import Unsent
 from llmfit.server.observe.counters import Counters
 from llmfit.server.process.acceptor import connection_counts
 from llmfit.server.process.shared_state import SharedState
@@ -63,14 +65,15 @@ def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic,
     """The application of one worker and its handlers; all that is slow happens here, before it accepts connections."""
     shared = shared or Shared(settings)
     access = shared.access
-    app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None)  # type: ignore[type-arg]
+    app: Sanic = Sanic("llmfit", configure_logging=False, dumps=None, request_class=CheckedRequest)  # type: ignore[type-arg]
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.ACCESS_LOG = False
     app.config.MOTD = False
     app.config.REQUEST_MAX_HEADER_SIZE = MOST_HEADERS
-    app.config.REQUEST_MAX_SIZE = MOST_BODY
     app.config.REQUEST_TIMEOUT = SILENCE_SECONDS
     app.config.KEEP_ALIVE_TIMEOUT = 75
+    app.config.REQUEST_MAX_SIZE = MOST_BODY
+    app.ctx.unsent = Unsent()
     errors.install(app)
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)

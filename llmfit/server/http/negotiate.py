@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import msgspec
@@ -16,6 +17,9 @@ FORMS = {
     "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl"),
     "csv": ("text/csv",),
 }
+
+
+WEIGHT = re.compile(r"[0-9](?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -74,15 +78,19 @@ def exactness(one: MediaType, types: tuple[str, ...]) -> int:
     return {types[0].partition("/")[0] + "/*": 2, "*/*": 1}.get(one.mime, 0)
 
 
+def weight_of(text: str) -> float | None:
+    """The number behind `q=`; None where it is none. (float() takes "nan", which is neither more nor less than any.)"""
+    return float(text) if WEIGHT.fullmatch(text.strip()) else None
+
+
 def encoding_of(header: str) -> str | None:
     """The encoding for an Accept-Encoding header, None for plain; the best one where several are as welcome."""
     weights = {}
     for part in header.lower().split(","):
         name, _, rest = part.strip().partition(";")
-        try:
-            weights[name.strip()] = float(rest.split("=")[1]) if "=" in rest else 1.0
-        except ValueError:
-            continue
+        weight = weight_of(rest.partition("=")[2]) if "=" in rest else 1.0
+        if weight is not None:
+            weights[name.strip()] = weight
     able = {name: weights.get(name, weights.get("*", 0.0)) for name in encoders()}
     best = max(able.values(), default=0.0)
     if best <= 0 or best < weights.get("identity", 0.0):

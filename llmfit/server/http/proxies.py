@@ -10,7 +10,7 @@ from sanic import Request
 from llmfit.errors import BadParam
 
 UNIX = "unix"  # whoever may open the Unix socket
-MOST_HOPS = 16
+MOST_HOPS, MOST_TEXT = 16, 1024  # addresses; characters: the last ones are remembered, and a header may be long
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -34,7 +34,7 @@ class Proxies:
     def client(self, request: Request) -> str:
         """The address of who asks: the peer's, unless it is a trusted proxy that names another."""
         said = request.headers.getall("x-forwarded-for", [])
-        return self._found(request.ip, ",".join(said)) if said else request.ip
+        return self._found(request.ip, ",".join(said)[-MOST_TEXT:]) if said else request.ip
 
     def behind(self, peer: str, said: str) -> str:
         """The last address of the header that no trusted proxy has; what stands before it anybody may have written."""

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import uuid
+from typing import Any
 
 import msgspec
 from sanic import Request
@@ -15,6 +16,13 @@ from sanic import Request
 FORMATS = ("text", "json")
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 access = logging.getLogger("llmfit.access")
+
+
+def printable(text: str) -> str:
+    """The text with all that a terminal or another reader of lines might obey written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class JsonLines(logging.Formatter):
@@ -28,6 +36,9 @@ class JsonLines(logging.Formatter):
         }  # fmt: skip
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        for name, value in line.items():
+            if isinstance(value, str) and not value.isprintable():
+                line[name] = "\n".join(map(printable, value.split("\n")))
         return msgspec.json.encode(line).decode()
 
 
@@ -39,7 +50,11 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
-        return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in fields.items())])
+        parts = [super().formatMessage(record), *(f"{name}={value}" for name, value in fields.items())]
+        return printable(" ".join(parts))
+
+    def formatException(self, info: Any) -> str:
+        return "\n".join(map(printable, super().formatException(info).split("\n")))
 
 
 def set_up(form: str) -> None:
@@ -48,6 +63,7 @@ def set_up(form: str) -> None:
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     access.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a line that cannot be written is lost, and nothing else said
 
 
 def say(text: str, form: str) -> None:

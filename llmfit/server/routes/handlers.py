@@ -15,11 +15,12 @@ from llmfit.catalog import catalog
 from llmfit.catalog.tables import Profile
 from llmfit.errors import LlmfitError
 from llmfit.machine import Machine
-from llmfit.server.http.compress import encoders
-from llmfit.server.http.errors import MOST_URL, TEXTS, failure
+from llmfit.server.http.compress import Packer, encoders
+from llmfit.server.http.errors import TEXTS, failure
 from llmfit.server.http.hosts import HostCheck
 from llmfit.server.http.negotiate import JSON, Form, form_of
-from llmfit.server.http.raw_response import CHUNKED, RawResponse
+from llmfit.server.http.raw_response import CHUNKED, Headers, RawResponse
+from llmfit.server.http.unsent import OF_ROWS, PIECE
 from llmfit.server.observe.counters import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAGE_BYTES, PAGES, Counters
 from llmfit.server.process.signals import without_stop_signals
 from llmfit.server.routes.events import Events
@@ -213,8 +214,6 @@ class Routes:
         self.events.tell(self.reservations.change)
 
     async def compute(self, request: Request, endpoint: str, form: Form) -> HTTPResponse | None:
-        if len(request.raw_url) > MOST_URL:
-            return failure(414, TEXTS[414])
         if self.reservations.changed():
             await self.settle()
         url, loop, machine = request.raw_url, asyncio.get_running_loop(), self.pages.engine.machine
@@ -261,6 +260,14 @@ class Routes:
             body = packer.compress(body) + packer.flush() if packer is not None else body
             return RawResponse((*rows.headers, (b"content-length", b"%d" % len(body))), body)
         more = () if rows.length is not None else (CHUNKED,)
+        with request.app.ctx.unsent.body(rows, OF_ROWS):
+            await self.send_rows(request, rows, more, packer, worker)
+        return None
+
+    async def send_rows(
+        self, request: Request, rows: Rows, more: Headers, packer: Packer | None, worker: ThreadPoolExecutor
+    ) -> None:
+        loop = asyncio.get_running_loop()
         response = await request.respond(RawResponse((*rows.headers, *more), length=rows.length))
         if rows.length is not None or worker is not self.worker:  # no copy behind the headers; the first row may be far
             await response.send(b"", end_stream=False)
@@ -272,7 +279,6 @@ class Routes:
             elif request.transport is None or request.transport.is_closing():
                 return None
         await response.send(packer.flush() if packer is not None else b"", end_stream=True)
-        return None
 
 
 def matched(known: str, etag: str) -> bool:
@@ -294,6 +300,10 @@ def sent(request: Request, page: Finished) -> Answer:
 
 async def streamed(request: Request, page: Finished) -> None:
     """Send a large page: headers and body one after the other, the body without a copy."""
-    response = await request.respond(RawResponse(page.headers, length=len(page.body)))
-    await response.send(b"", end_stream=False)
-    await response.send(page.body, end_stream=True)
+    body = memoryview(page.body)
+    with request.app.ctx.unsent.body(page, len(body)):
+        response = await request.respond(RawResponse(page.headers, length=len(body)))
+        await response.send(b"", end_stream=False)
+        for at in range(0, len(body), PIECE):
+            piece = body[at : at + PIECE]
+            await response.send(piece, end_stream=at + PIECE >= len(body))

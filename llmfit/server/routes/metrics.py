@@ -46,10 +46,14 @@ class Metrics:
             return refused
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
-        encode, kind = choose_encoder(request.headers.get("accept", ""))
         self.routes.note()
-        body = encode(registry)
-        headers = ((b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), *DATA)
+        try:
+            encode, kind = choose_encoder(request.headers.get("accept", ""))
+            body, header = encode(registry), kind.encode("ascii")
+        except (ValueError, TypeError, LookupError, AttributeError):  # a version or an escaping that is none
+            encode, kind = choose_encoder("")
+            body, header = encode(registry), kind.encode("ascii")
+        headers = ((b"content-type", header), (b"content-length", b"%d" % len(body)), *DATA)
         return RawResponse((*headers, (b"cache-control", b"no-store")), body)
 
     def describe(self) -> list[Metric]:

@@ -11,7 +11,7 @@ from llmfit.answers.encode import encode
 from llmfit.errors import BadParam, WrongType
 from llmfit.query.engine import Engine
 
-MOST_FIELDS = 64
+MOST_FIELDS, MOST_DEPTH = 64, 8  # lists and objects within one another: a body of /place has four
 _decode = msgspec.json.Decoder().decode
 
 
@@ -38,7 +38,22 @@ def decoded(text: bytes, of: str) -> dict[str, Any]:
         raise BadParam(f"invalid body: it nests too deeply; use a JSON object of {of}") from None
     if not isinstance(found, dict):
         raise BadParam(f"invalid body: use a JSON object of {of}")
+    if deeper(found, MOST_DEPTH):
+        raise BadParam(f"invalid body: it nests too deeply; use a JSON object of {of}")
     return {key: value for key, value in found.items() if value is not None}
+
+
+def deeper(value: object, most: int) -> bool:
+    """Whether there are more than so many lists and objects within one another."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            part for one in level for part in (one.values() if isinstance(one, dict) else one)  # type: ignore[attr-defined]
+            if isinstance(part, dict | list)
+        ]  # fmt: skip
+        if not level:
+            return False
+    return True
 
 
 def object_of(request: Request) -> dict[str, Any]:

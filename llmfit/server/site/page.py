@@ -16,6 +16,7 @@ from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.server.http.errors import TEXTS, failure
 from llmfit.server.http.hosts import HostCheck
+from llmfit.server.http.negotiate import weight_of
 from llmfit.server.site.static import ASK_AGAIN, FOR_EVER, StaticFile
 
 FOLDER = Path(__file__).parents[2] / "web"
@@ -88,9 +89,8 @@ def preferred(header: str, known: dict[str, StaticFile]) -> str:
     wishes = []
     for part in header.lower().split(","):
         tag, _, weight = part.partition(";")
-        try:
-            wishes.append((-float(weight.partition("=")[2] or 1), tag.strip().split("-")[0]))
-        except ValueError:
-            continue
+        wish = weight_of(weight.partition("=")[2] or "1")
+        if wish is not None:
+            wishes.append((-wish, tag.strip().split("-")[0]))
     wishes.sort(key=lambda wish: wish[0])
     return next((tag for weight, tag in wishes if weight < 0 and tag in known), DEFAULT_LANGUAGE)
