@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import llmfit
 from llmfit.catalog import catalog
+from llmfit.machine import GIB, Machine
 from llmfit.placement.place import place
 from llmfit.query import params
 from llmfit.query.engine import Engine
@@ -28,11 +28,15 @@ MODELS = (
     "Qwen/Qwen3-30B-A3B", "openai/gpt-oss-20b",
 )  # fmt: skip
 GPUS = ("RTX 4090", "RTX 3090", "RTX 3060", "2x RTX 4090", "A100 80GB", "L4", "4x L4", "H100")
+BASE = Machine(
+    cpu_name="16 cores of an EPYC 9004", cpu_cores=16, cpu_arch="x86", cpu_fp32_tflops=1.64, cpu_has_avx=True,
+    ram_total_bytes=64 * GIB, ram_available_bytes=64 * GIB, ram_bandwidth_gbps=80.0, ram_bandwidth_max_gbps=80.0,
+)  # what a machine has that a case does not say: not that of whoever measures  # fmt: skip
 USES = ("general", "coding", "reasoning", "chat", "multimodal")
 
 
 def engine() -> Engine:
-    return Engine(catalog.default(), llmfit.describe(ram_gb=64, ram_bandwidth_gbps=80, cpu_cores=16, vram_gb=0))
+    return Engine(catalog.default(), BASE)
 
 
 def mixed(_: Engine, size: int, chance: random.Random) -> Case:

@@ -180,7 +180,7 @@ def test_a_failure_is_not_repeated_at_once(environment: dict[str, str], measured
     assert s.streaming(PLAN, environment, run=True) == s.Streaming(gbps=31.9)
 
 
-def test_this_machine() -> None:
+def test_this_machine(this_computer: None) -> None:
     """Really read: a sane figure, or a reason why not, in well under a second of reading."""
     begun = time.process_time()
     found = s.measure(replace(PLAN, cores=2, free_bytes=2 << 30))
@@ -192,7 +192,7 @@ def test_this_machine() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
-def test_affinity_is_respected() -> None:
+def test_affinity_is_respected(this_computer: None) -> None:
     one = min(os.sched_getaffinity(0))
     code = f"""
 import os

@@ -204,7 +204,7 @@ def test_a_hanging_file_is_cut_off(tables, name, where, label, left):
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def tool(tmp_path, monkeypatch, this_computer):
     """Puts a program of that name and script first on the path."""
     source_module._kept.clear()
 

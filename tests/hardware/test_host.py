@@ -104,14 +104,14 @@ def test_nothing_known_is_said_not_guessed(machine):
     assert len(result.warnings) == 2
 
 
-def test_this_machine(tables):
+def test_this_machine(tables, this_computer):
     result = detect(tables, LiveSource())
     assert result.cpu_cores >= 1
     assert 0 < result.ram_available_bytes <= result.ram_total_bytes
     assert result.observed_at.endswith("Z")
 
 
-def test_live_source_never_raises():
+def test_live_source_never_raises(this_computer):
     source = LiveSource()
     assert source.text("/no/such/file") is None
     assert source.names("/no/such/folder") == ()

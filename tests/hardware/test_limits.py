@@ -40,7 +40,7 @@ def make(files: dict[Path, str]) -> list[Path]:
 
 
 @pytest.fixture(params=["v1", "v2"])
-def group(request):
+def group(request, this_computer):
     name = f"llmfit-test-{os.getpid()}"
     if request.param == "v1":
         if not (ROOT / "memory/memory.limit_in_bytes").exists():
@@ -72,10 +72,10 @@ def test_a_limited_process_reports_its_limit(group):
     assert quota in ("1", "None")
 
 
-def test_detection_costs_little():
+def test_detection_costs_little(this_computer):
     """CPU time, which other programs on the host do not change much: the target is 150 ms for the whole."""
     code = (
-        "import time; from llmfit import catalog; from llmfit.hardware import detect\n"
+        "import time; from llmfit.catalog import catalog; from llmfit.hardware.detect import detect\n"
         "tables = catalog.default().tables; detect(tables); start = time.process_time(); detect(tables)\n"
         "print(time.process_time() - start)"
     )
@@ -83,12 +83,12 @@ def test_detection_costs_little():
     assert float(done.stdout) < 0.075, done.stderr
 
 
-def test_affinity_limits_cores():
+def test_affinity_limits_cores(this_computer):
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("no affinity on this system")
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from llmfit import catalog; from llmfit.hardware import detect\n"
+        "from llmfit.catalog import catalog; from llmfit.hardware.detect import detect\n"
         "print(detect(catalog.default().tables).cpu_cores)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60)

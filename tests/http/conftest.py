@@ -12,15 +12,16 @@ from contract import MACHINES, RIG, Checked, hold
 from wire import MODELS, Server
 
 FOREIGN = os.environ.get("LLMFIT_TEST_URL")
+STILL = ("--from", str(Path(__file__).parents[1] / "hardware" / "recorded" / "aws_m7i"))  # it has no GPU
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The one server that most tests share; it must end with status 0 on SIGTERM."""
+    """The one server that most tests share, of a machine that stays as it is; SIGTERM must end it with status 0."""
     if FOREIGN:
         yield Server.at(FOREIGN)
         return
-    one = Server.start((), tmp_path_factory.mktemp("server") / "server.log")
+    one = Server.start((), tmp_path_factory.mktemp("server") / "server.log", before=STILL)
     yield one
     code = one.stop()
     assert code == 0, f"SIGTERM: wanted exit status 0, came {code}:\n{one.said()}"
@@ -79,9 +80,9 @@ def every_runnable(page: dict[str, Any]) -> Checked:
 
 @pytest.fixture(scope="session")
 def no_gpu_here(server: Server) -> None:
-    """For what only a machine without a GPU of its own can show."""
+    """For what only a machine without a GPU of its own can show: that of `server`, unless it is somebody else's."""
     if server.ok("/api/v1/system")["system"]["has_gpu"]:
-        pytest.skip("this machine has a GPU")
+        pytest.skip("the machine behind LLMFIT_TEST_URL has a GPU")
 
 
 @pytest.hookimpl(wrapper=True)

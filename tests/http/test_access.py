@@ -9,8 +9,9 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -342,35 +343,55 @@ SLOW = [
 ]
 
 
-def test_slow_requests_are_cut_off(server: Server) -> None:
+@pytest.fixture(scope="module")
+def cut_off(server: Server) -> Iterator[Callable[[], dict[int, tuple[float, bytes]]]]:
+    """Seconds until each slow request was cut off, and what it was told: waited for beside the other tests."""
+    plugs = [(server.plug(), beginning, at == 0) for at in range(2) for beginning in SLOW]
+    begun, ended = time.monotonic(), {}
+
+    def wait() -> None:
+        while len(ended) < len(plugs) and time.monotonic() < begun + 60:
+            time.sleep(0.5)
+            for at, (plug, _, trickles) in enumerate(plugs):
+                if at in ended:
+                    continue
+                try:
+                    if trickles:
+                        plug.send(b"a")
+                    data = plug.recv(1000)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    data = b""
+                ended[at] = (time.monotonic() - begun, data)
+
+    for plug, beginning, _ in plugs:
+        plug.sendall(beginning)
+        plug.setblocking(False)
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    yield lambda: (waiter.join(), ended)[1]
+    waiter.join()
+    for plug, _, _ in plugs:
+        plug.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def begun_early(request: pytest.FixtureRequest) -> None:
+    """Before the first test of this file, if it is among them."""
+    if any(item.name == "test_slow_requests_are_cut_off" for item in request.session.items):
+        request.getfixturevalue("cut_off")
+
+
+def test_slow_requests_are_cut_off(server: Server, cut_off: Callable[[], dict[int, tuple[float, bytes]]]) -> None:
     """A byte a second would hold a connection for ever: the whole request has 15 seconds, silence 10.
 
     When is held by tests/server/test_slow.py, by a clock that runs evenly: here everybody is, and nobody before.
     """
-    plugs = [(server.plug(), beginning, at == 0) for at in range(2) for beginning in SLOW]
-    begun, ended = time.monotonic(), {}
-    for plug, beginning, _ in plugs:
-        plug.sendall(beginning)
-        plug.setblocking(False)
-    while len(ended) < len(plugs) and time.monotonic() < begun + 60:
-        time.sleep(0.5)
-        for at, (plug, _, trickles) in enumerate(plugs):
-            if at in ended:
-                continue
-            try:
-                if trickles:
-                    plug.send(b"a")
-                data = plug.recv(1000)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            ended[at] = (time.monotonic() - begun, data)
-    for plug, _, _ in plugs:
-        plug.close()
-    assert len(ended) == len(plugs), f"after 60 s only {ended} were cut off"
+    ended = cut_off()
+    assert len(ended) == 2 * len(SLOW), f"after 60 s only {ended} were cut off"
     for at, (after, data) in ended.items():
-        assert after > (14 if plugs[at][2] else 9), (at, after)
+        assert after > (14 if at < len(SLOW) else 9), (at, after)
         assert data.startswith(b"HTTP/1.1 408") or (at >= 2 and data.startswith(b"HTTP/1.1 503")), (at, data[:80])
     assert server.get("/health").status == 200
 

@@ -12,7 +12,6 @@ import pytest
 import llmfit
 from llmfit import codes
 from llmfit._cases import Case
-from llmfit.catalog import catalog
 from llmfit.errors import BadParam, TooMuch, UnknownModel
 from llmfit.hardware.host import host_of, used_devices
 from llmfit.machine import GIB, Machine, taken
@@ -27,12 +26,6 @@ from .timed import within
 SMALL = ("Qwen/Qwen3-8B", "Qwen/Qwen3-4B", "microsoft/phi-4", "Qwen/Qwen3-14B")
 MILLI = GIB / 1000
 TRIFLES = 1000  # that a tenth of a score is worth
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    base = llmfit.describe(ram_gb=64, ram_bandwidth_gbps=80, cpu_cores=16, vram_gb=0)
-    return Engine(catalog.default(), base)
 
 
 def milli(machine: Machine) -> tuple[int, ...]:

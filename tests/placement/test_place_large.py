@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,22 +19,6 @@ from llmfit.query.engine import Engine, quant_mask, use_case_of
 from .timed import within
 
 FEW = Goal(True, 100)
-BENCH = Path(__file__).parents[2] / "bench"
-
-
-@pytest.fixture(scope="module")
-def bench() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCH))
-        import placing
-
-        yield placing
-
-
-@pytest.fixture(scope="module")
-def engine(bench: Any) -> Engine:
-    base: Engine = bench.engine()
-    return base
 
 
 @pytest.mark.parametrize(("name", "size"), [("mixed", 40), ("several GPUs", 40), ("filters", 40), ("replicas", 100)])

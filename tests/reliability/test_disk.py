@@ -118,10 +118,11 @@ def installed(tmp_path: Path) -> Iterator[tuple[Path, Server]]:
     shutil.copytree(place, tmp_path / "copy" / "llmfit", symlinks=False, ignore=shutil.ignore_patterns("__pycache__"))
     port, log = free_port(), tmp_path / "log"
     code = "from llmfit.cli import main; main()"
+    words = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path / "copy"), os.environ["PYTHONPATH"]))}
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--port", str(port), "--workers", "2", "--ram-gb", "64"],
-            stdout=sink, stderr=sink, cwd="/", env={**os.environ, "PYTHONPATH": str(tmp_path / "copy")},
+            stdout=sink, stderr=sink, cwd="/", env=words,
         )  # fmt: skip
     server = Server(process, log, port=port)
     server._await("/readyz")
