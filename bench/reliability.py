@@ -1,8 +1,8 @@
 """How hard llmfit is to break, in figures: ``python bench/reliability.py NAME [--long | --seconds N | --count N]``.
 
 NAME: properties, requests, differential (against another server's program in LLMFIT_OTHER), openapi (schemathesis),
-files, faults, soak; docs/reliability.md. Prints one JSON object a line; exit status 1 where something failed. The short
-forms are tests.
+files, faults, soak, descriptors, processes, cost, unread, sinks; docs/reliability.md.
+Prints one JSON object a line; exit status 1 where something failed. The short forms are tests.
 """
 
 from __future__ import annotations
@@ -129,9 +129,49 @@ def soak(seconds: float) -> bool:
     return told(**soaking.run(seconds))
 
 
+def descriptors(seconds: float) -> bool:
+    """More connections than descriptors: 1,024 of them where it is long."""
+    return tests("reliability/test_descriptors.py", LLMFIT_DESCRIPTORS="1024" if seconds > SECONDS else "256")
+
+
+def processes(seconds: float) -> bool:
+    return tests("reliability/test_process_tree.py", "server/test_supervisor.py")
+
+
+def sinks(seconds: float) -> bool:
+    return tests("reliability/test_sinks.py")
+
+
+def cost(seconds: float) -> bool:
+    """The largest bodies that are taken, where it is long; a twentieth of them, where it is not."""
+    from reliability import cost as costly
+
+    server = served("--ram-gb", "64")
+    try:
+        found = costly.run(server, 1.0 if seconds > SECONDS else 0.05)
+    finally:
+        server.stop()
+    found["failures"] += [] if found["p99_s"] < 1 and found["mb_more"] < 200 else ["too much"]
+    return told(**found)
+
+
+def unread(seconds: float) -> bool:
+    """500 clients that read nothing or a byte now and then, where it is long; else 60."""
+    from reliability import test_unread
+
+    server = served("--gpu", "RTX 4090", "--ram-gb", "64")
+    try:
+        found = test_unread.run(server, 500 if seconds > SECONDS else 60, 120)
+    finally:
+        server.stop()
+    fine = found["mb_more"] < test_unread.MOST_MB and not found["left"]
+    return told(**found, failures=[] if fine else ["too much, or not cut off"])
+
+
 COMMANDS: dict[str, Callable[..., bool]] = {
     "properties": properties, "requests": requests, "differential": differential, "openapi": openapi, "files": files,
-    "faults": faults, "soak": soak,
+    "faults": faults, "soak": soak, "descriptors": descriptors, "processes": processes, "cost": cost, "unread": unread,
+    "sinks": sinks,
 }  # fmt: skip
 COUNTED = ("requests", "files")
 

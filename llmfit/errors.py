@@ -47,5 +47,9 @@ class Conflict(LlmfitError):
     """What was asked for cannot be had while others hold it (HTTP 409): there is not enough memory left."""
 
 
+class Busy(LlmfitError):
+    """Too many wait for the same (HTTP 503): ask again in some seconds."""
+
+
 class Full(LlmfitError):
     """There is no room to note more (HTTP 507)."""

@@ -18,6 +18,7 @@ from llmfit.query import params
 from llmfit.query.engine import Engine, generation
 from llmfit.query.plan import plan
 from llmfit.query.values import model_of, text_of, value_of
+from llmfit.query.work import Work
 from llmfit.wire.fit import FitAnswer, FitMachine
 from llmfit.wire.placement import Placement
 from llmfit.wire.plan import Plan
@@ -27,10 +28,10 @@ PLACE = ("demands", "machines", "policy")
 MOST_EXPLAINED = 10_000  # rows of an answer that can be computed again
 
 
-def answered(engine: Engine, endpoint: str, body: Mapping[str, Any]) -> Plan | Placement:
-    """The answer to a body without null. LlmfitError for what is wrong in it."""
+def answered(engine: Engine, endpoint: str, body: Mapping[str, Any], work: Work | None = None) -> Plan | Placement:
+    """The answer to a body without null. LlmfitError for what is wrong in it; Cancelled where `work` is."""
     left = {key: value for key, value in body.items() if key != "explain"}
-    found = (placed if endpoint == "place" else planned)(engine, left)
+    found = placed(engine, left, work) if endpoint == "place" else planned(engine, left)
     return replace(found, explanation=msgspec.Raw(told(engine, endpoint, left))) if explain_of(body) else found
 
 
@@ -72,11 +73,11 @@ def about(engine: Engine, asked: Question, machines: tuple[Machine, ...]) -> Fit
     )
 
 
-def placed(engine: Engine, body: dict[str, Any]) -> Placement:
+def placed(engine: Engine, body: dict[str, Any], work: Work | None = None) -> Placement:
     for key in body:
         if key not in PLACE:
             raise BadParam(f"unknown parameter '{key[:40]}': use {', '.join((*PLACE, 'explain'))}")
-    return place(engine, body.get("demands", []), body.get("machines", [{}]), body.get("policy", "pack"))
+    return place(engine, body.get("demands", []), body.get("machines", [{}]), body.get("policy", "pack"), work)
 
 
 def planned(engine: Engine, body: dict[str, Any]) -> Plan:

@@ -10,13 +10,19 @@ from typing import NamedTuple
 
 from llmfit._cases import Case
 from llmfit._catalog import Host
+from llmfit.query.work import Work
 
 FreeMemory = tuple[int, ...]
 # score, what it takes, row, quantization, runtime, mode, level, tokens/s, memory in all: see Case.ways
 Way = tuple[int, FreeMemory, int, int, int, int, int, int, int]
 Filled = tuple[int, tuple[tuple[int, Way], ...]]  # sum of scores, (case, way) one after the other
 FILL_NODES = 3_000  # of a search within one machine
+WAYS_COST, NODE_COST = 40, 10  # units of Work: of what is asked of the estimator, of a step of a search
 MOST_WAYS = 4_000  # that are remembered, 400 bytes each: a peak of Python's small objects is never given back in whole
+
+
+class TooManyNodes(Exception):
+    """The search is not small."""
 
 
 class Item(NamedTuple):
@@ -56,8 +62,9 @@ class Plan(NamedTuple):
 class Fleet:
     """What the estimator says of cases on kinds of machines, the last of it remembered."""
 
-    def __init__(self, cases: Sequence[Case], kinds: Sequence[Kind], step: int = 1) -> None:
+    def __init__(self, cases: Sequence[Case], kinds: Sequence[Kind], step: int = 1, work: Work | None = None) -> None:
         self.cases, self.kinds, self.step = cases, kinds, step
+        self.work = work or Work()
         self._ways: dict[tuple[int, int, FreeMemory], list[Way]] = {}
         self._held = 0  # ways in there
         self._fills: dict[tuple[int, FreeMemory, tuple[int, ...]], Filled | None] = {}
@@ -68,6 +75,8 @@ class Fleet:
         key = (case, kind, left)
         found = self._ways.get(key)
         if found is None:
+            if not self.work.spend(WAYS_COST):
+                raise TooManyNodes
             found = self.cases[case].ways(self.kinds[kind].host, left)
             self._held += len(found) + 1
             if self._held > MOST_WAYS:
@@ -153,6 +162,8 @@ class Search:
             return
         self.nodes += 1
         fleet, kind, tops = self.fleet, self.kind, self.tops
+        if not fleet.work.spend(NODE_COST):
+            raise TooManyNodes
         if self.nodes > FILL_NODES:
             fleet.sure = False
             return

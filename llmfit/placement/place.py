@@ -11,10 +11,11 @@ from llmfit import codes
 from llmfit._cases import Case
 from llmfit.errors import BadParam
 from llmfit.placement.demands import Demand, Place, case_of, demands_of, places_of
-from llmfit.placement.one_machine import FreeMemory, Item, Kind, MachineState, Plan, Way, behind
+from llmfit.placement.one_machine import WAYS_COST, FreeMemory, Item, Kind, MachineState, Plan, Way, behind
 from llmfit.placement.search import Goal, pack
 from llmfit.query.engine import Engine
 from llmfit.query.trial import Trial, gib
+from llmfit.query.work import Work
 from llmfit.wire.placement import Assignment, GpusLeft, MachineLeft, Placement, Remedy, Unplaced
 from llmfit.wire.rows import Row
 
@@ -25,18 +26,25 @@ MILLI_STEP = 250  # thousandths of a GiB, the same step
 FEW, LEAST, MOST_ROWS = 32, 6, 2000  # rows of a demand with filters; of all of them
 LOOKS = 6  # machines that each of them is looked at
 PARTS = (1.0, 0.6, 0.3, 0.1)  # of a machine's memory
+MOST_WORK = 2_000_000  # units of Work: of rows for demands with filters, of changes; two seconds each
 TOKENS = 256  # contexts are tried in steps of so many
 
 
 def place(
-    engine: Engine, demands: Sequence[Mapping[str, Any]], machines: Sequence[Any], policy: str = "pack"
-) -> Placement:
-    """The placement of demands on machines. LlmfitError for what is wrong in them."""
+    engine: Engine, demands: Sequence[Mapping[str, Any]], machines: Sequence[Any], policy: str = "pack",
+    work: Work | None = None,
+) -> Placement:  # fmt: skip
+    """The placement of demands on machines. LlmfitError for what is wrong in them; Cancelled where `work` is.
+
+    What is sought beyond a good plan (the best one, fewer rows, changes that make room) has a limit of counted work.
+    """
+    work = work or Work()
     if not isinstance(policy, str) or policy not in POLICIES:
         raise BadParam(f"invalid policy value: use {'|'.join(POLICIES)}")
     asked = demands_of(engine, demands)
+    work.spend(0)
     places, kinds = places_of(engine, machines)
-    asked = shortened(engine, asked, kinds, places)
+    asked = shortened(engine, asked, kinds, places, work)
     numbers: dict[object, int] = {}
     cases: list[Case] = []
     items: list[Item] = []
@@ -46,7 +54,7 @@ def place(
             cases.append(case_of(engine, demand))
         items += [Item(numbers[demand.key], at, demand.priority, demand.apart)] * demand.replicas
     goal = Goal(policy == "pack", round(engine.catalog.policy["machine_cost"] * 10))
-    plan = pack(cases, kinds, [one.state for one in places], items, goal)
+    plan = pack(cases, kinds, [one.state for one in places], items, goal, work)
     lefts = [
         left_behind(kinds[one.state.kind], one.state.left, placed)
         for one, placed in zip(places, plan.placed, strict=True)
@@ -63,7 +71,7 @@ def place(
         machines=tuple(
             shown(one, left, len(placed)) for one, left, placed in zip(places, lefts, plan.placed, strict=True)
         ),
-        unplaced=Advice(engine, asked, cases, places, kinds, lefts, items, plan).unplaced(),
+        unplaced=Advice(engine, asked, cases, places, kinds, lefts, items, plan, work).unplaced(),
         catalog=engine.catalog.name,
         warnings=tuple(
             f"{one.name}: {text}"
@@ -74,7 +82,9 @@ def place(
     )
 
 
-def shortened(engine: Engine, asked: list[Demand], kinds: list[Kind], places: list[Place]) -> list[Demand]:
+def shortened(
+    engine: Engine, asked: list[Demand], kinds: list[Kind], places: list[Place], work: Work | None = None
+) -> list[Demand]:
     """Demands with filters, each with few rows: the best of their size on some machines, or on parts of them.
 
     First the rows of a filter for some of the demands that have it, then those of each demand among them.
@@ -85,27 +95,31 @@ def shortened(engine: Engine, asked: list[Demand], kinds: list[Kind], places: li
         filters.setdefault(id(demand.rows), []).append(demand)
     few = min(max(MOST_ROWS // max(sum(map(len, filters.values())), 1), LEAST), FEW)
     short: dict[object, list[int]] = {}
+    work = work or Work()
+    second = work.part(MOST_WORK)
     for demands in filters.values():
         demands.sort(key=lambda demand: (engine.settings_of(demand.query)[0] * demand.query.concurrency))
         some = [demands[0], demands[len(demands) // 2], demands[-1]][-len(demands) :]
         machines = spaced(list(dict.fromkeys(one.state for one in places)), max(40 // len(filters), 1))
-        rows = list({row for demand in some for row in best_of(engine, demand, kinds, machines, PARTS)})
+        rows = list({row for demand in some for row in best_of(engine, demand, kinds, machines, PARTS, work)})
         for demand in demands:
             mine = rows
-            if len(rows) > few:
-                mine = best_of(engine, demand._replace(rows=rows), kinds, spaced(machines, LOOKS), PARTS[::2])
+            if len(rows) > few and second.spend(0):
+                looked_at = spaced(machines, LOOKS)
+                mine = best_of(engine, demand._replace(rows=rows), kinds, looked_at, PARTS[::2], second)
             short[demand.key] = spaced(mine, few) or demand.rows[:few]
     return [demand._replace(rows=short.get(demand.key, demand.rows)) for demand in asked]
 
 
 def best_of(
-    engine: Engine, demand: Demand, kinds: list[Kind], machines: list[MachineState], parts: Sequence[float]
+    engine: Engine, demand: Demand, kinds: list[Kind], machines: list[MachineState], parts: Sequence[float], work: Work
 ) -> list[int]:
     """Rows that are the best of their size on one of the machines, the smallest first."""
     case = case_of(engine, demand)
     rows: dict[int, int] = {}
     for machine in machines:
         for part in parts:
+            work.spend(len(demand.rows))
             left = tuple(int(free * part) for free in machine.left)
             for way in case.ways(kinds[machine.kind].host, left):
                 rows[way[2]] = min(way[8], rows.get(way[2], way[8]))
@@ -167,10 +181,10 @@ class Advice:
 
     def __init__(
         self, engine: Engine, asked: list[Demand], cases: list[Case], places: list[Place], kinds: list[Kind],
-        lefts: list[FreeMemory], items: list[Item], plan: Plan,
+        lefts: list[FreeMemory], items: list[Item], plan: Plan, work: Work,
     ) -> None:  # fmt: skip
         self.engine, self.asked, self.cases, self.places, self.kinds = engine, asked, cases, places, kinds
-        self.lefts = lefts
+        self.lefts, self.work = lefts, work.part(MOST_WORK)
         self.cases_of = {item.demand: item.case for item in items}
         self.hosts: dict[int, set[int]] = {}  # by demand, which machines have it
         self.placed: dict[int, int] = {}
@@ -195,7 +209,7 @@ class Advice:
         own = demand.apart and bool(self.hosts.get(at))
         key = (demand.key, at if own else None)
         if key not in self._kept:
-            if len(self._kept) >= MOST_ADVICE:
+            if len(self._kept) >= MOST_ADVICE or not self.work.spend(0):
                 return "no machine has room for it", None
             where = self._where(at, demand)
             self._kept[key] = self._why(at, demand, where), tuple(self._changes(demand, where))
@@ -216,6 +230,7 @@ class Advice:
         left = self.lefts[at]
         if more is not None:
             left = tuple(have + add for have, add in zip(left, more, strict=True))
+        self.work.spend(WAYS_COST)
         return case.ways(self.kinds[self.places[at].state.kind].host, left)
 
     def _why(self, at: int, demand: Demand, where: list[int]) -> str:
@@ -223,6 +238,7 @@ class Advice:
         if demand.apart and self.hosts.get(at) and any(self._ways(case, one) for one in self.hosts[at]):
             return "every machine with room has a replica already (spread)"
         machines = {(one.state.kind, one.state.left) for one in self.places}
+        self.work.spend(WAYS_COST * len(machines) // 4)
         if any(case.ways(self.kinds[kind].host, left) for kind, left in machines):
             return "the machines that could run it are taken by other models"
         if len(demand.rows) > 1 or not where:

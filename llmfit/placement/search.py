@@ -13,9 +13,21 @@ from typing import NamedTuple
 
 from llmfit._cases import Case
 from llmfit._packing import Packer, plan_worth
-from llmfit.placement.one_machine import Filled, Fleet, Item, Kind, MachineState, Plan, matched
+from llmfit.placement.one_machine import (
+    NODE_COST,
+    Filled,
+    Fleet,
+    Item,
+    Kind,
+    MachineState,
+    Plan,
+    TooManyNodes,
+    matched,
+)
+from llmfit.query.work import Work
 
 EXACT_ITEMS, EXACT_NODES = 8, 6_000
+EXACT_WORK, MACHINE_COST = 1_000_000, 6  # units of Work: of all of it, about a second; of a machine at a step
 FINE = 4_000  # items x machines up to which memory is not counted in coarse steps
 COARSE = 250  # thousandths of a GiB
 MOST_ESTIMATES = 4_000_000  # of the greedy plans and their moves: half a second
@@ -34,25 +46,25 @@ class Goal(NamedTuple):
         return plan.weight, sum(self.worth(sum(way[0] for _, way in placed), len(placed)) for placed in plan.placed)
 
 
-class TooManyNodes(Exception):
-    """The search is not small."""
-
-
 def pack(
-    cases: Sequence[Case], kinds: Sequence[Kind], machines: Sequence[MachineState], items: Sequence[Item], goal: Goal
-) -> Plan:
+    cases: Sequence[Case], kinds: Sequence[Kind], machines: Sequence[MachineState], items: Sequence[Item], goal: Goal,
+    work: Work | None = None,
+) -> Plan:  # fmt: skip
     """The plan: the best there is where few things are to be placed and the search ends, else a good one."""
+    work = work or Work()
     if len(items) <= EXACT_ITEMS:
-        fleet = Fleet(cases, kinds, 1 if len(items) * len(machines) <= FINE else COARSE)
+        fleet = Fleet(cases, kinds, 1 if len(items) * len(machines) <= FINE else COARSE, work.part(EXACT_WORK))
         try:
             rounded = [MachineState(machine.kind, fleet.floor(machine.left)) for machine in machines]
             plan = Exact(fleet, rounded, items, goal).plan()
         except TooManyNodes:
-            pass
+            del fleet
         else:
             if plan.exact:
                 return plan
+            work.spend(0)
             return max(plan, greedy(cases, kinds, machines, items, goal), key=goal.of)
+    work.spend(0)
     return greedy(cases, kinds, machines, items, goal)
 
 
@@ -132,7 +144,7 @@ class Exact:
             return
         seen.add(state)
         self.nodes += 1
-        if self.nodes > EXACT_NODES:
+        if self.nodes > EXACT_NODES or not self.fleet.work.spend(NODE_COST + MACHINE_COST * len(self.machines)):
             raise TooManyNodes
         index, item = self.able[at]
         tried = []

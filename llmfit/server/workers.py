@@ -257,7 +257,6 @@ async def answer(
         connection.abort()  # type: ignore[no-untyped-call]
     # What is left is to end: another signal has nothing to add, not even here.
     without_stop_signals()
-    for executor in (routes.worker, routes.packer):
-        executor.shutdown(wait=False, cancel_futures=True)
+    routes.close()
 
 

@@ -9,7 +9,7 @@ from sanic.exceptions import PayloadTooLarge, SanicException
 from sanic.response import raw
 
 from llmfit.answers.encode import encode
-from llmfit.errors import BadParam, Conflict, Full, LlmfitError, NotFound, TooMuch, UnknownModel, WrongType
+from llmfit.errors import BadParam, Busy, Conflict, Full, LlmfitError, NotFound, TooMuch, UnknownModel, WrongType
 from llmfit.server.http import security_headers
 from llmfit.server.observe.logs import id_of
 from llmfit.wire.common import Failure
@@ -33,7 +33,8 @@ TEXTS = {
     503: "not ready",
 }
 STATUSES: dict[type[LlmfitError], int] = {
-    BadParam: 400, UnknownModel: 404, NotFound: 404, Conflict: 409, TooMuch: 413, WrongType: 415, Full: 507,
+    BadParam: 400, UnknownModel: 404, NotFound: 404, Conflict: 409, TooMuch: 413, WrongType: 415, Busy: 503,
+    Full: 507,
 }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def install(app: Sanic) -> None:  # type: ignore[type-arg]
     @app.exception(Exception)
     def failed(request: Request, error: Exception) -> HTTPResponse:
         if isinstance(error, LlmfitError):
-            return failure(status_of(error), str(error))
+            return failure(status_of(error), str(error), {"Retry-After": "10"} if isinstance(error, Busy) else None)
         if isinstance(error, PayloadTooLarge) and request.method == "NONE":  # its header alone was too large
             return failure(431, TEXTS[431])
         if isinstance(error, SanicException) and error.status_code < 500:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sanic import HTTPResponse, Request
+from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.answers.bodies import about, document, explain_of, fitted
 from llmfit.answers.encode import PIECE, encode
@@ -16,7 +14,7 @@ from llmfit.query.engine import Engine
 from llmfit.server.http.compress import compressed
 from llmfit.server.http.negotiate import Form, form, form_of
 from llmfit.server.http.raw_response import RawResponse
-from llmfit.server.process.signals import without_stop_signals
+from llmfit.server.routes.long_work import LongWork
 from llmfit.server.routes.page_cache import Finished, Rows, bare_headers
 from llmfit.server.routes.request_bodies import decoded, must_be_json
 
@@ -32,7 +30,11 @@ class FitRoute:
 
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
-        self.worker = ThreadPoolExecutor(1, "fleet", initializer=without_stop_signals)
+        self.long = LongWork("answers of /api/v1/fit")
+        self.threads = (self.long.thread,)
+
+    def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
+        app.add_route(self.fit, "/api/v1/fit", methods=("POST",), name="fit")
 
     async def fit(self, request: Request) -> HTTPResponse | None:
         refused = self.routes.hosts.refuse(request)
@@ -44,10 +46,9 @@ class FitRoute:
         accept = request.headers.get("accept")
         wanted = form_of(accept, request.headers.get("accept-encoding"))
         named = "application/json" in (accept or "").lower()
-        loop, engine = asyncio.get_running_loop(), self.routes.pages.engine
-        made = await loop.run_in_executor(self.worker, answered, engine, request.body, wanted, named)
+        made = await self.long.run(answered, self.routes.pages.engine, request.body, wanted, named)
         if isinstance(made, Rows):
-            return await self.routes.stream(request, made, wanted.encoding, self.worker)
+            return await self.routes.stream(request, made, wanted.encoding, self.long.thread)
         return RawResponse(made.headers, made.body)
 
 

@@ -36,7 +36,8 @@ from llmfit.server.routes.page_cache import (
     packed,
     tagged,
 )
-from llmfit.server.routes.request_bodies import must_be_json, object_of, placed, planned
+from llmfit.server.routes.plan_and_place import PlanAndPlace
+from llmfit.server.routes.request_bodies import object_of
 from llmfit.server.routes.reservations import Reservations
 from llmfit.server.site.documents import DOCUMENTS, document_of
 from llmfit.wire.common import Health
@@ -59,6 +60,7 @@ class Routes:
         self.counts: Counters | None = None  # where /metrics is wanted
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
+        self.long = PlanAndPlace(self), FitRoute(self)
         self._analyses = pages.engine.analyses  # that were counted
         self.healthy = finished(encode(Health("ok", node())), etag_of("health", node()))
 
@@ -77,13 +79,17 @@ class Routes:
             app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
         for path in DOCUMENTS:
             app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
-        app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
-        app.add_route(self.place, "/api/v1/place", methods=("POST",), name="place")
-        app.add_route(FitRoute(self).fit, "/api/v1/fit", methods=("POST",), name="fit")
+        for one in self.long:
+            one.install(app)
         app.add_route(self.list_reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
         app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
         app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
         app.add_route(self.renew, RESERVATIONS + "/<id:str>/renew", methods=("POST",), name="renew")
+
+    def close(self) -> None:
+        """Take no more work; what is under way ends by itself, soon."""
+        for thread in (self.worker, self.packer, *(thread for one in self.long for thread in one.threads)):
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def health(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or RawResponse(self.healthy.headers, self.healthy.body)
@@ -115,16 +121,6 @@ class Routes:
 
     def compare(self, request: Request) -> Answer:
         return self.answer(request, "compare")
-
-    async def plan(self, request: Request) -> HTTPResponse:
-        return self.hosts.refuse(request) or await self.scored(planned, self.pages.engine, object_of(request))
-
-    async def place(self, request: Request) -> HTTPResponse:
-        refused = self.hosts.refuse(request)
-        if refused:
-            return refused
-        must_be_json(request)
-        return await self.scored(placed, self.pages.engine, request.body)
 
     async def list_reservations(self, request: Request) -> HTTPResponse:
         return self.hosts.refuse(request) or await self.scored(lambda: encode(self.reservations.listed()))

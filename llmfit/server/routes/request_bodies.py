@@ -10,6 +10,7 @@ from sanic import Request
 from llmfit.answers.encode import encode
 from llmfit.errors import BadParam, WrongType
 from llmfit.query.engine import Engine
+from llmfit.query.work import Work
 
 MOST_FIELDS, MOST_DEPTH = 64, 8  # lists and objects within one another: a body of /place has four
 _decode = msgspec.json.Decoder().decode
@@ -72,8 +73,8 @@ def planned(engine: Engine, body: dict[str, Any]) -> bytes:
     return encode(answered(engine, "plan", body))
 
 
-def placed(engine: Engine, text: bytes) -> bytes:
-    """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body."""
+def placed(engine: Engine, text: bytes, work: Work) -> bytes:
+    """The answer of POST /api/v1/place. LlmfitError for what is wrong in the body; Cancelled where `work` is."""
     from llmfit.answers.bodies import answered
 
-    return encode(answered(engine, "place", decoded(text, "demands, machines, policy")))
+    return encode(answered(engine, "place", decoded(text, "demands, machines, policy"), work))
