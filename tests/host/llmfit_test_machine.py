@@ -79,6 +79,8 @@ def _moved(name, what, found):
     if (name, what) == ("text", ("/proc/meminfo",)) and found:
         total = int(re.search(r"MemTotal: *(\d+)", found)[1])
         return re.sub(r"(MemAvailable: *)\d+", rf"\g<1>{int(total * share)}", found)
+    if name == "text" and what[0].endswith("/memory.current") and found:  # what a container uses
+        return str(int(int(found) * (1 + share)))
     if name == "psutil" and found.ram_total_bytes:
         return replace(found, ram_available_bytes=int(found.ram_total_bytes * share))
     if name == "nvml":
