@@ -12,9 +12,9 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from llmfit.catalog import records
+from llmfit.catalog import records, toml_files
 from llmfit.catalog.checks import contradiction
-from llmfit.catalog.file_errors import broken_toml, line_of, told
+from llmfit.catalog.file_errors import line_of, told
 from llmfit.catalog.pack import SHAPE_COLUMNS, FixedQuant
 from llmfit.errors import LlmfitError
 
@@ -133,6 +133,8 @@ def read_folder(path: str) -> Folder:
             raise
         except LlmfitError as error:
             problems.append(str(error))
+        except Exception as error:  # nothing that a file holds ends the server
+            problems.append(str(LlmfitError(f"{where}: cannot be taken: {type(error).__name__}: {error}"[:300])))
     if len(found) > MOST_FILES:
         problems.append(f"{path}: it holds {len(found)} files; use at most {MOST_FILES}")
     return Folder([(os.path.join(path, name), model) for name, model in models.values()], problems)
@@ -157,19 +159,8 @@ def read_model(path: str) -> OwnModel:
 
 def model_of(data: bytes, path: str) -> OwnModel:
     """The model of a file's text."""
-    import tomllib
-
-    try:
-        text = data.decode()
-        facts = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise LlmfitError(f"{path}:{data.count(10, 0, error.start) + 1}: this is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        line, what = broken_toml(error, data)
-        raise LlmfitError(f"{path}:{line}: {what}") from None
-    except (RecursionError, ValueError) as error:
-        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
-        raise LlmfitError(f"{path}:1: {what}") from None
+    facts = toml_files.parsed(data, path)
+    text = data.decode()
 
     def wrong(key: str, what: str) -> LlmfitError:
         return LlmfitError(f"{path}:{line_of(text, key)}: {key}: {what}" if key else f"{path}:1: {what}")
@@ -179,6 +170,8 @@ def model_of(data: bytes, path: str) -> OwnModel:
     except msgspec.ValidationError as error:
         key, what = told(str(error), OwnModel, KEYS, "id and params_total are needed")
         raise wrong("params_total" if key == "params_text" not in facts else key, what) from None
+    except Exception as error:  # nothing that a file holds ends the server
+        raise wrong("", f"{type(error).__name__}: {error}"[:100]) from None
     problem = contradiction(model) or strange(model)
     if problem:
         raise wrong(*problem)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from llmfit.catalog.file_errors import broken_toml
+from llmfit.catalog.toml_files import parsed
 from llmfit.cli.common import Command
 from llmfit.errors import BadParam, LlmfitError
 from llmfit.query import params
@@ -72,8 +72,6 @@ def fill(context: click.Context, _option: click.Parameter, path: str | None) -> 
 
 def table_of(path: str) -> dict[str, Any]:
     """The keys of a TOML file; LlmfitError with its name, and the line where it is no TOML."""
-    import tomllib
-
     try:
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -81,13 +79,7 @@ def table_of(path: str) -> dict[str, Any]:
         raise LlmfitError(f"cannot read the config file {path}: {error.strerror or error}") from None
     if len(data) > MOST_BYTES:
         raise LlmfitError(f"{path}: the file is too large: use at most {MOST_BYTES} bytes")
-    try:
-        return tomllib.loads(data.decode())
-    except UnicodeDecodeError:
-        raise LlmfitError(f"{path}: this is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        line, text = broken_toml(error, data)
-        raise LlmfitError(f"{path}:{line}: {text}") from None
+    return parsed(data, path)
 
 
 def value_for(option: click.Parameter, value: object, place: str) -> Any:
@@ -95,6 +87,8 @@ def value_for(option: click.Parameter, value: object, place: str) -> Any:
     texts = [text_of(each) for each in value] if isinstance(value, list) else [text_of(value)]
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict | list) for each in value)):
         raise BadParam(f"invalid {option.name} value: use a text, a number, true or false, or a list (from {place})")
+    if any("\0" in text for text in texts):
+        raise BadParam(f"invalid {option.name} value: a NUL cannot stand in it (from {place})")
     if getattr(option, "is_flag", False):
         text = texts[0].strip().lower()
         if len(texts) != 1 or text not in TRUE + FALSE:

@@ -8,6 +8,7 @@ import msgspec
 
 from llmfit.catalog.file_errors import told
 from llmfit.catalog.tables import Profile, Tables
+from llmfit.catalog.toml_files import parsed
 from llmfit.errors import BadParam, LlmfitError
 from llmfit.hardware.what_ifs import profile_machine
 
@@ -30,6 +31,8 @@ def load_profile(path: str, tables: Tables) -> Profile:
     except BadParam as error:
         text = str(error).removeprefix("invalid ").replace(" value: ", ": ", 1)
         raise LlmfitError(f"{path}: {text}") from None
+    except Exception as error:  # nothing that a file holds ends the server
+        raise LlmfitError(f"{path}: it describes no machine: {type(error).__name__}: {error}"[:300]) from None
     return profile
 
 
@@ -45,11 +48,12 @@ def read_profile(path: str) -> Profile:
         raise LlmfitError(f"{path}: cannot be read: {reason}") from None
     if len(text) > MOST_BYTES:
         raise LlmfitError(f"{path}: too large: a profile has at most {MOST_BYTES >> 10} KiB")
+    facts = parsed(text, path)
     try:
-        found = msgspec.toml.decode(text, type=Profile)
+        found = msgspec.convert(facts, Profile)
     except msgspec.ValidationError as error:
         key, allowed = told(str(error), Profile, KEYS, "cpu and ram_gb are needed")
         raise LlmfitError(f"{path}: {key}: {allowed}" if key else f"{path}: {allowed}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LlmfitError(f"{path}: this is not TOML: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # nothing that a file holds ends the server
+        raise LlmfitError(f"{path}: {type(error).__name__}: {error}"[:300]) from None
     return msgspec.structs.replace(found, name=path)

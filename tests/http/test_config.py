@@ -91,7 +91,7 @@ def test_files_that_are_no_good(tmp_path: Path, text: str, wanted: str) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert refusal("--config", str(tmp_path)) == f"cannot read the config file {tmp_path}: Is a directory"
     (tmp_path / "x").write_bytes(b"\xff")
-    assert refusal("--config", str(tmp_path / "x")) == f"{tmp_path}/x: this is not UTF-8"
+    assert refusal("--config", str(tmp_path / "x")) == f"{tmp_path}/x:1: this is not UTF-8"
     (tmp_path / "x").write_bytes(b"#" * (1 << 20) + b"#")
     assert "too large" in refusal("--config", str(tmp_path / "x"))
 
