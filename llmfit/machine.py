@@ -24,7 +24,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     arch: str | None = None  # turing, ampere, ada, hopper, blackwell, rdna3, cdna3, ...
     compute_capability: float | None = None  # NVIDIA only: 8.9
     bandwidth_gbps: float | None = None
-    bandwidth_source: str | None = None  # driver, table, request; None where unknown
+    bandwidth_source: str | None = None  # driver, table, request; smbios of what is RAM's; None where unknown
     memory_source: str | None = None  # driver, table (its nominal size), ram (a share of it), request
     seen_by: str | None = None  # the interface that listed it: nvml, nvidia-smi, drm, amd-smi, vulkaninfo, ...
     record: str | None = None  # id of its record in the accelerator table, where compute rates come from
@@ -41,7 +41,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     cpu_name: str
     cpu_cores: int  # physical cores where they can be told apart, as limited by affinity and quota
-    cpu_arch: str  # x86, arm or other
+    cpu_arch: str  # x86, arm, power, riscv, loongarch, other
     ram_total_bytes: int
     ram_available_bytes: int
     os: str = "linux"  # linux, macos, windows

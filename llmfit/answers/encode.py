@@ -25,6 +25,10 @@ from llmfit.wire.system import Gpu, System
 BACKEND_LABELS = {
     "cuda": "CUDA", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan", "sycl": "SYCL", "ascend": "NPU (Ascend)",
 }  # fmt: skip
+CPU_LABELS = {
+    "x86": "CPU (x86)", "arm": "CPU (ARM)", "power": "CPU (POWER)", "riscv": "CPU (RISC-V)",
+    "loongarch": "CPU (LoongArch)",
+}  # fmt: skip
 PIECE = 256  # rows that are written at once where a list is sent in pieces
 MILLI_GIB = (1 << 30) / 1000
 
@@ -73,7 +77,7 @@ def gpus_of(devices: list[Device]) -> tuple[Gpu, ...]:
 def system_of(machine: Machine, warnings: tuple[str, ...] = ()) -> System:
     """The machine as an answer shows it."""
     devices = used_devices(machine)
-    cpu = "CPU (ARM)" if machine.cpu_arch == "arm" else "CPU (x86)"
+    cpu = CPU_LABELS.get(machine.cpu_arch, "CPU")
     return System(
         total_ram_gb=gib_down(machine.ram_total_bytes),
         available_ram_gb=gib_down(machine.ram_available_bytes),

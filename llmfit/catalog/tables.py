@@ -78,6 +78,7 @@ class CpuFamily(msgspec.Struct, frozen=True, kw_only=True):
     fp32_flop_cycle_ecore: Count | None = None
     vcpus_per_socket: Count | None = None
     release_year: Year | None = None
+    threads_per_core: Count | None = None  # where it is not 1 and no x86 kernel tells
 
 
 KINDS = ("desktop", "laptop", "mini", "mac", "workstation", "server", "sbc", "cloud")

@@ -9,9 +9,11 @@ from functools import partial
 from msgspec.structs import asdict, replace
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.probes import amd, android, apple, ascend, intel, nvidia, pci, vulkan, windows
+from llmfit.hardware.probes import amd, android, apple, ascend, intel, nvidia, pci, vulkan, windows, wsl
 from llmfit.hardware.probes.cpu import read_cpu
+from llmfit.hardware.probes.describe import checked_free
 from llmfit.hardware.probes.memory import read_memory
+from llmfit.hardware.probes.one_memory import settle_bandwidth
 from llmfit.hardware.probes.ram_speed import read_ram_speed
 from llmfit.hardware.sources.source import LiveSource, Once, ReplaySource, Source
 from llmfit.hardware.sources.time_limit import SECONDS, Attempt
@@ -32,6 +34,7 @@ PROBES: dict[str, Probe] = {
     "Apple": apple.probe,
     "Ascend": ascend.probe,
     "Android": android.probe,
+    "WSL": wsl.probe,
 }
 
 
@@ -58,6 +61,7 @@ def detect(tables: Tables, source: Source | None = None) -> Machine:
             warnings.append(f"{name} at {gpu.address} has no driver that could be asked; it is not counted")
     devices = _without_integrated(devices, warnings)
     ram = read_ram_speed(source, cpu, memory, measure=not any(device.visible for device in devices))
+    devices, ram = settle_bandwidth(devices, ram, cpu.assumed is not None, tables, warnings)
     if cpu.assumed:
         rest = {"table": ", memory bandwidth is an estimate", None: ": its memory bandwidth is unknown"}
         warnings.insert(0, f"CPU: {cpu.assumed}{rest.get(ram.source, '')}")
@@ -104,8 +108,9 @@ def _credible(devices: list[Device], warnings: list[str]) -> list[Device]:
     kept = []
     for device in devices:
         if 0 <= device.total_bytes <= MOST_BYTES:
-            free = max(0, min(device.free_bytes, device.total_bytes))
-            kept.append(device if free == device.free_bytes else replace(device, free_bytes=free))
+            kept.append(
+                replace(device, free_bytes=checked_free(device.total_bytes, device.free_bytes, device.name, warnings))
+            )
         else:
             warnings.append(f"{device.name} is said to have {device.total_bytes} bytes of memory; it is not counted")
     return kept

@@ -7,7 +7,7 @@ import msgspec
 from llmfit.machine import Device
 
 # How sure a source makes a figure; a table's is as sure as its record (A, B or C).
-SURE = {"driver": "read", "ram": "derived", "request": "given"}
+SURE = {"driver": "read", "ram": "derived", "smbios": "derived", "request": "given"}
 RECORD = {"A": "two sources agree", "B": "one source", "C": "announced or disputed"}
 
 

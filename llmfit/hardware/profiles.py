@@ -7,10 +7,12 @@ import re
 
 from llmfit.catalog.tables import Profile, Tables
 from llmfit.errors import BadParam
-from llmfit.hardware.probes.cpu import Topology, find_family, fp32_tflops, ram_bandwidth
+from llmfit.hardware.probes.cpu import find_family, fp32_tflops, ram_bandwidth
+from llmfit.hardware.probes.topology import Topology
 from llmfit.machine import GIB, Machine
 
-ARCHES = {"neon": "arm", "sve": "arm", "sve2": "arm", "rvv": "other", "lasx": "other", "vsx": "other"}  # by SIMD unit
+# by SIMD unit
+ARCHES = {"neon": "arm", "sve": "arm", "sve2": "arm", "rvv": "riscv", "lasx": "loongarch", "vsx": "power"}
 
 
 def find_profile(name: str, tables: Tables) -> Profile:

@@ -9,9 +9,14 @@ from msgspec.structs import replace
 
 from llmfit.catalog.tables import Accelerator, Profile, Tables
 from llmfit.errors import BadParam
-from llmfit.hardware.names.lookup import backend_of, is_apu, nominal_mib, unified_share
+from llmfit.hardware.names.lookup import backend_of, is_apu, nominal_mib
 from llmfit.hardware.names.typed import Part, parts_of
+from llmfit.hardware.names.unified import metal_doubt, unified_share
+from llmfit.hardware.probes.mig import mig_devices
+from llmfit.hardware.probes.one_memory import settle_bandwidth
+from llmfit.hardware.probes.ram_speed import RamSpeed
 from llmfit.hardware.profiles import bare_machine, find_profile
+from llmfit.hardware.sources.nvml import NvmlDevice, NvmlMig
 from llmfit.machine import GIB, Device, Machine
 
 MIB = 1 << 20
@@ -64,11 +69,16 @@ def apply_whatif(machine: Machine, whatif: WhatIf, tables: Tables) -> Machine:
     _check_removal(whatif)
     ram = _ram(machine, whatif, named)
     devices = _devices(machine, whatif, named, ram or machine.ram_total_bytes)
+    if whatif.ram_bandwidth_gbps is not None:
+        asked = RamSpeed(gbps=whatif.ram_bandwidth_gbps, max_gbps=whatif.ram_bandwidth_gbps, source="request")
+        devices, _ = settle_bandwidth(devices, asked, False, tables, warnings)
     if whatif.gpu_bandwidth_gbps is not None:
         _need(devices, "gpu_bandwidth_gbps")
         value = whatif.gpu_bandwidth_gbps
         devices = [replace(device, bandwidth_gbps=value, bandwidth_source="request") for device in devices]
     for device in devices:
+        if device.vendor == "apple" and device.unified and device.seen_by == "request":
+            warnings += [text for text in [metal_doubt(ram or machine.ram_total_bytes)] if text]
         if device.bandwidth_gbps is None:
             warnings.append(f"the memory bandwidth of {device.name} is unknown; give gpu_bandwidth_gbps")
     machine = replace(machine, devices=tuple(devices), warnings=tuple(dict.fromkeys((*machine.warnings, *warnings))))
@@ -122,7 +132,7 @@ def _devices(machine: Machine, whatif: WhatIf, named: list[Part], ram: int) -> l
     if named:
         if count is not None and (len(named) > 1 or named[0].count > 1):
             raise BadParam("invalid gpu_count value: gpu says how many already; leave out gpu_count")
-        devices = [_from_row(part.row, part.memory_gb, ram) for part in named for _ in range(count or part.count)]
+        devices = [_named(part, ram) for part in named for _ in range(count or part.count)]
     else:
         devices = _detected(machine, whatif, ram)
     if whatif.backend is not None:
@@ -161,6 +171,15 @@ def _detected(machine: Machine, whatif: WhatIf, ram: int) -> list[Device]:
         one = devices[0]
         devices = [replace(one, free_bytes=one.total_bytes, pci_address=None, uuid=None)] * count
     return devices
+
+
+def _named(part: Part, ram: int) -> Device:
+    """A device of the table, or the part of one that a MIG profile names."""
+    device = _from_row(part.row, part.memory_gb, ram)
+    if part.mig is None:
+        return device
+    one = NvmlDevice(mig=(NvmlMig(name=f"{device.name} MIG {part.mig.text}"),))
+    return mig_devices(one, device, [])[0]
 
 
 def _from_row(row: Accelerator, memory_gb: float | None, ram: int) -> Device:

@@ -18,7 +18,7 @@ class Gpu(Struct, frozen=True):
     count: How many devices of the kind there are.
     unified_memory: Whether its memory is a share of system RAM.
     memory_bandwidth_gbps: Of each device, GB/s; null where it is not known.
-    memory_bandwidth_source: Where that comes from: driver, table, request.
+    memory_bandwidth_source: Where that comes from: driver, table, smbios (of memory that is RAM), request.
     pci_address: Where there is one device of the kind and its address is known.
     uuid: Likewise.
     """
@@ -48,7 +48,8 @@ class System(Struct, frozen=True):
     gpu_name: The largest GPU.
     gpu_count: How many GPUs may be used.
     unified_memory: Whether GPU and CPU share one memory.
-    backend: What computes: CUDA, Metal, ROCm, Vulkan, SYCL, NPU (Ascend), CPU (x86), CPU (ARM).
+    backend: What computes: CUDA, Metal, ROCm, Vulkan, SYCL, NPU (Ascend), CPU (x86), CPU (ARM), CPU (POWER),
+        CPU (RISC-V), CPU (LoongArch), CPU.
     gpus: The GPUs by kind.
     hidden_gpus: GPUs that were seen but are not used: hidden by CUDA_VISIBLE_DEVICES and the like, or integrated
         beside others.

@@ -11,7 +11,7 @@ def test_core_count_scales_compute(machine):
     result = machine("macbook_m3_pro")
     (gpu,) = result.devices
     assert (gpu.name, gpu.backend, gpu.unified, gpu.bandwidth_gbps) == ("Apple M3 Pro", "metal", True, 150)
-    assert gpu.total_bytes == int(18 * GIB * 0.667)
+    assert gpu.total_bytes == 12 * GIB
     assert gpu.free_bytes == 11 * GIB
     assert gpu.fp32_tflops == pytest.approx(7.4 * 14 / 18, rel=0.02)
     assert result.warnings == ()

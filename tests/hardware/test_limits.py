@@ -17,9 +17,9 @@ for path in sys.argv[1:]:
     open(path, "w").write(str(os.getpid()))
 from llmfit.hardware.sources.source import LiveSource
 from llmfit.hardware.probes.memory import read_memory
-from llmfit.hardware.probes.cpu import _quota
+from llmfit.hardware.probes.topology import read_quota
 memory = read_memory(LiveSource())
-print(memory.total_bytes, memory.available_bytes, _quota(LiveSource()))
+print(memory.total_bytes, memory.available_bytes, read_quota(LiveSource()))
 """
 
 

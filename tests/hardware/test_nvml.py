@@ -142,7 +142,9 @@ def test_facts_have_unit_source_and_confidence(machine):
     assert (fp32.value, fp32.unit, fp32.source, fp32.confidence) == (82.6, "TFLOPS", "table", "two sources agree")
     assert free.value <= total.value
     assert fp16.name == "FP16 rate"
-    unknown = facts_of(machine("intel_unknown_integrated").devices[0])[2]
+    inherited = facts_of(machine("intel_unknown_integrated").devices[0])[2]
+    assert (inherited.value, inherited.source, inherited.confidence) == (76.8, "table", None)
+    unknown = facts_of(machine("vulkan_unknown_vendor").devices[0])[2]
     assert (unknown.value, unknown.source, unknown.confidence) == (None, None, None)
     assert facts_of(machine("lunar_lake_140v").devices[0])[0].confidence == "derived"
 

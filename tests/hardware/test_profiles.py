@@ -45,12 +45,14 @@ def test_the_shipped_set_covers_what_it_should(tables):
 def test_every_shipped_machine_is_known_to_the_tables(tables):
     for profile in tables.machines:
         machine = profile_machine(profile, tables)
-        assert not machine.warnings, (profile.name, machine.warnings)
-        assert machine.ram_bandwidth_gbps and machine.cpu_fp32_tflops, profile.name
+        # what Metal lets the GPU have is not known for every size of RAM
+        assert all("Metal" in text for text in machine.warnings), (profile.name, machine.warnings)
+        assert machine.ram_bandwidth_gbps and (machine.cpu_fp32_tflops or "RTX Spark" in profile.cpu), profile.name
         assert machine.ram_total_bytes == machine.ram_available_bytes == profile.ram_gb * GIB, profile.name
         assert bool(profile.gpu) == bool(machine.devices), profile.name
         for device in machine.devices:
-            assert device.bandwidth_gbps and device.fp32_tflops, profile.name
+            no_source = device.record in ("nvidia-rtx-spark-n1x", "nvidia-rtx-pro-4500-blackwell-server")
+            assert device.bandwidth_gbps and bool(device.fp32_tflops) is not no_source, profile.name
             assert device.free_bytes == device.total_bytes <= (machine.ram_total_bytes if device.unified else 1 << 60)
         family = find_family(profile.cpu, tables)
         assert family.segment != "generic", profile.name
@@ -65,7 +67,7 @@ def test_every_shipped_machine_is_known_to_the_tables(tables):
     ("name", "cores", "ram", "gpus", "pool", "gpu_rate", "ram_rate"),
     [
         ("mac-studio-m3-ultra-512gb", 32, 512, 1, 384, 819, 819),
-        ("macbook-pro-m3-max-36gb", 14, 36, 1, 36 * 0.667, 300, 300),
+        ("macbook-pro-m3-max-36gb", 14, 36, 1, 36 * 0.78, 300, 300),
         ("framework-desktop-128gb", 16, 128, 1, 96, 256, 256),
         ("dgx-spark-128gb", 20, 128, 1, 128, 273.1, 273.1),
         ("dgx-h100", 112, 2048, 8, 81559 / 1024, 3352, 614.4),
@@ -96,7 +98,7 @@ def test_the_other_what_ifs_change_the_profile(what):
     assert [device.name for device in replaced.devices] == ["Tesla T4"] * 2
     assert replaced.cpu_name == "AMD Ryzen 9 5900X 12-Core Processor"
     grown = what(profile="mac-studio-m4-max-64gb", ram_gb=128)
-    assert grown.devices[0].total_bytes == 96 * GIB
+    assert grown.devices[0].total_bytes == int(128 * GIB * 0.84)
 
 
 @pytest.mark.parametrize(

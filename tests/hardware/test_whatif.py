@@ -124,11 +124,11 @@ def test_cpu_cores_scale_compute(what, machine):
 @pytest.mark.parametrize(
     ("gpu", "ram_gb", "ram", "pool", "bandwidth"),
     [
-        ("M4 Pro", None, 24, 24 * 0.667, 273),
-        ("M4 Max", 36, 36, 36 * 0.667, 410),
-        ("M4 Max", 64, 64, 48, 546),
-        ("M4 Max 128GB", None, 128, 96, 546),
-        ("M2", 8, 8, 8 * 0.667, 100),
+        ("M4 Pro", None, 24, 24 * 0.74, 273),
+        ("M4 Max", 36, 36, 36 * 0.78, 410),
+        ("M4 Max", 64, 64, 64 * 0.81, 546),
+        ("M4 Max 128GB", None, 128, 128 * 0.84, 546),
+        ("M2", 8, 8, 8 * 2 / 3, 100),
         ("GB10", None, 128, 128, 273.1),
         ("Strix Halo", 128, 128, 96, 256),
         ("Orin Nano", 4, 4, 4, 34.1),

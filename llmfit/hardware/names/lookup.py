@@ -9,17 +9,20 @@ from functools import lru_cache
 import msgspec
 
 from llmfit.catalog.tables import Accelerator, Tables, normalise_device
-from llmfit.machine import GIB
 
 MIB_PER_GIB = 1024
-APPLE_SMALL_GIB = 36  # up to this much RAM, Metal lets the GPU have two thirds of it, above three quarters
-PREFIXES = ("rtx", "gtx", "rx", "arc", "apple", "jetson")  # family words that a typed name often lacks
+PREFIXES = (
+    "quadro", "rtx", "gtx", "rx", "arc", "arc pro", "apple", "jetson", "radeon", "ryzen", "data center gpu",
+    "snapdragon",
+)  # family words that a typed name often lacks  # fmt: skip
 
 _SIZE = re.compile(r"\b(\d+)gb\b")
 _GLUED = re.compile(
-    r"(?<=\brtx)(?=\w)|(?<=\bgtx)(?=\d)|(?<=\brx)(?=\d)|(?<=\barc)(?=[ab]\d)"
-    r"|(?<=\d)(?=(?:ti|super|xtx|xt|gre|pro|max|ultra)\b)"
+    r"(?<=\brtx)(?=\w)|(?<=\bgtx)(?=\d)|(?<=\brx)(?=\d)|(?<=\barc)(?=[ab]\d)|(?<=\bvega)(?=\d)"
+    r"|(?<=\d)(?=(?:ti|tisuper|super|xtx|xt|gre|pro|max|ultra)\b)|(?<=\dti)(?=super\b)|(?<=\d90)(?=d\b)"
 )  # where a typed name lacks a blank
+_SUPER = re.compile(r"\b(16[56]0|20[678]0|40[78]0) ?(t(?=s)|ti)? ?s\b")  # "4080S", "4070 Ti S", "4070TS"
+VARIANTS = {"ti", "super", "xt", "xtx", "gre"}  # a product with one of them is not the one without
 _FAMILIES = {*PREFIXES, "geforce", "radeon", "instinct", "tesla", "quadro"}
 _compiled = lru_cache(maxsize=None)(re.compile)
 
@@ -70,8 +73,9 @@ def resolve_typed(name: str, tables: Tables, hints: Hints | None = None) -> Matc
 def _resolve_typed(name: str, among: _Same, hints: Hints | None) -> Match:
     tables = among.tables
     text = normalise_device(name)
-    spaced = _GLUED.sub(" ", text)
-    for attempt in dict.fromkeys((text, spaced, *(f"{prefix} {spaced}" for prefix in PREFIXES))):
+    spaced = _SUPER.sub(lambda found: f"{found[1]} {'ti ' if found[2] else ''}super", _GLUED.sub(" ", text))
+    families = PREFIXES if re.match(r"[pmk]\d|g[pv]100", spaced) else PREFIXES[1:]
+    for attempt in dict.fromkeys((text, spaced, *(f"{prefix} {spaced}" for prefix in families))):
         rows = _hits(attempt, tables, None)
         exact = [row for row in tables.accelerators if is_gpu(row) and _is_called(row, attempt)]
         if any(row not in rows for row in exact) or len({row.vendor for row in rows}) > 1:
@@ -155,19 +159,19 @@ def nominal_mib(row: Accelerator, memory_gb: float | None) -> float | None:
     return next((mib for mib in row.reported_mib if _close(mib, nominal)), nominal)
 
 
-def unified_share(vendor: str, ram_bytes: float) -> float:
-    """The share of RAM that a unified GPU may use where nothing was detected."""
-    if vendor == "nvidia":
-        return 1.0
-    return 0.667 if vendor == "apple" and ram_bytes <= APPLE_SMALL_GIB * GIB else 0.75
-
-
 def _hits(text: str, tables: Tables, vendor: str | None) -> list[Accelerator]:
-    return [
+    rows = [
         row
         for row in tables.accelerators
         if (row.vendor == vendor if vendor else is_gpu(row)) and _compiled(row.match).search(text)
     ]
+    variants = VARIANTS.intersection(text.split()) if "/" not in text else ()
+    return [row for row in rows if variants <= _words(row)] if variants else rows
+
+
+def _words(row: Accelerator) -> set[str]:
+    """All words of its names."""
+    return {word for name in (row.name, *row.aliases) for word in normalise_device(name).split()}
 
 
 def _is_called(row: Accelerator, text: str) -> bool:
@@ -183,12 +187,17 @@ def _choose(text: str, rows: list[Accelerator], hints: Hints) -> Match:
     for agrees in (
         lambda row: bool(named & set(row.memory_gb)),
         lambda row: hints.memory_mib is not None and _size(row, hints.memory_mib) is not None,
-        lambda row: row.bus_bits == hints.bus_bits,
+        lambda row: hints.bus_bits is not None and row.bus_bits == hints.bus_bits,
         lambda row: row.mem_clock_hint_mhz is not None and abs(row.mem_clock_hint_mhz - clock) <= 100,
         lambda row: hints.gpu_cores in row.gpu_cores,
     ):
         rows = [row for row in rows if agrees(row)] or rows
+    if hints.memory_mib is not None:  # sizes that lie close together: 252 and 279 GB
+        least = min(_distance(row, hints.memory_mib) for row in rows)
+        rows = [row for row in rows if _distance(row, hints.memory_mib) == least]
     row = rows[0] if len(rows) == 1 else next((row for row in rows if row.default), None)
+    if row is None and all(_alike(row) == _alike(rows[0]) for row in rows):  # "MI250X / MI250"
+        row = min(rows, key=lambda row: row.fp16_tflops or 0)
     if row is None:
         return Match(candidates=tuple(rows))
     size, odd = row.default_memory_gb, None
@@ -205,11 +214,26 @@ def _choose(text: str, rows: list[Accelerator], hints: Hints) -> Match:
     return Match(row=row, memory_gb=size, odd_size_gb=odd, candidates=tuple(rows), warning=warning)
 
 
+def fits(row: Accelerator, mib: float) -> bool:
+    """Whether the product is sold with so much memory."""
+    return _size(row, mib) is not None
+
+
+def _alike(row: Accelerator) -> tuple[object, ...]:
+    """What products have in common that are told apart by little but their clock."""
+    return row.vendor, row.arch, row.isa, row.memory_gb, row.memory_bandwidth_gbps, row.bus_bits, row.unified
+
+
 def _size(row: Accelerator, mib: float) -> float | None:
     """The nominal size (GiB) that a reported total belongs to."""
     exact = any(abs(mib - reported) <= 1 for reported in row.reported_mib)
     sizes = [size for size in row.memory_gb if exact or _close(mib, size * MIB_PER_GIB)]
     return min(sizes, key=lambda size: abs(size * MIB_PER_GIB - mib), default=None)
+
+
+def _distance(row: Accelerator, mib: float) -> float:
+    """MiB between a reported total and the nearest size that the product is sold with; none where it has no size."""
+    return min((abs(size * MIB_PER_GIB - mib) for size in row.memory_gb), default=0.0)
 
 
 def _close(mib: float, nominal_mib: float) -> bool:

@@ -14,7 +14,7 @@ from llmfit.catalog.tables import Accelerator, Tables
 from llmfit.hardware.names.lookup import Hints, Match, backend_of, is_apu, resolve, resolve_chip
 from llmfit.hardware.probes import pci
 from llmfit.hardware.probes.amd_tools import Reported, read_tools
-from llmfit.hardware.probes.describe import MIB, Pool, describe
+from llmfit.hardware.probes.describe import MIB, Pool, checked_free, describe
 from llmfit.hardware.probes.memory import number, read_memory
 from llmfit.hardware.probes.visibility import apply_visible
 from llmfit.hardware.sources.source import Source
@@ -69,13 +69,14 @@ def _read_card(
     if vram is None:
         warnings.append(f"AMD: the memory of the GPU at {gpu.address} could not be read; it is not counted")
         return []
+    called = f"AMD: {name} at {gpu.address}"
     like = match.row or next((row for row in tables.accelerators if isa and row.isa == isa), None)
     count = max(1, len(parts))
     device = describe(
         name,
         "amd",
         match,
-        _pool(source, gpu.folder, vram, tool, is_apu(like) if like else False),
+        _pool(source, gpu.folder, vram, tool, like if like and is_apu(like) else None, called, warnings),
         warnings,
         driver_gbps=_driver_bandwidth(node, match.row, count),
         backend=(backend_of(like) if like else None) or "vulkan",
@@ -95,7 +96,10 @@ def _part(card: Device, node: dict[str, str], count: int) -> Device:
         field: None if getattr(card, field) is None else round(getattr(card, field) / count, 2)
         for field in ("bandwidth_gbps", "fp32_tflops", "fp16_tflops")
     }
-    total, free = card.total_bytes // count, card.free_bytes // count
+    own = number(node.get("size_in_bytes")) if node.get("heap_type") in ("1", "2") else None
+    even = card.total_bytes // count
+    total = own if own and even // 2 <= own <= card.total_bytes else even  # banks may differ by what is reserved
+    free = min(total, card.free_bytes // count)
     return replace(card, total_bytes=total, free_bytes=free, uuid=_uuid(node.get("unique_id", "")), **facts)
 
 
@@ -157,20 +161,33 @@ def _fits(row: Accelerator, vram: int | None) -> bool:
     return is_apu(row) or any(0.88 * size <= gib <= 1.02 * size for size in row.memory_gb)
 
 
-def _pool(source: Source, folder: str | None, vram: int, tool: Reported | None, shared: bool) -> Pool:
-    """Its memory. An APU adds what the kernel lets it map of RAM (GTT) to its carve-out."""
+def _pool(
+    source: Source,
+    folder: str | None,
+    vram: int,
+    tool: Reported | None,
+    apu: Accelerator | None,
+    called: str,
+    warnings: list[str],
+) -> Pool:
+    """Its memory. An APU may also use what the kernel lets it map of RAM (GTT).
+
+    ROCm allocates in the larger of its carve-out and GTT; Vulkan in both. Neither is more than there is RAM.
+    """
     used = number(source.text(f"{folder}/mem_info_vram_used"))
     used = (tool.used_bytes if tool else None) if used is None else used
-    free = max(0, vram - (used or 0))
-    if not shared:
+    free = checked_free(vram, vram - (used or 0), called, warnings)
+    if apu is None:
         return Pool(total=vram, free=free)
     ram = read_memory(source)
     mapped = number(source.text(f"{folder}/mem_info_gtt_total")) or 0
-    total = max(vram, min(vram + mapped, ram.total_bytes))
+    carved = 0 if backend_of(apu) == "rocm" else vram
+    total = max(vram, min(carved + mapped, ram.total_bytes))
     if total == vram:  # a large carve-out: RAM is what is left of it
         return Pool(total=total, free=free, unified=True)
     room = max(0, mapped - (number(source.text(f"{folder}/mem_info_gtt_used")) or 0))
-    return Pool(total=total, free=min(total, free + min(room, ram.available_bytes)), unified=True)
+    room = min(room, ram.available_bytes)
+    return Pool(total=total, free=min(total, (free if carved else 0) + room), unified=True)
 
 
 def _driver_bandwidth(node: dict[str, str], row: Accelerator | None, parts: int) -> float | None:

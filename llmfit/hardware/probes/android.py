@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.names.lookup import resolve, unified_share
+from llmfit.hardware.names.lookup import resolve
+from llmfit.hardware.names.unified import unified_share
 from llmfit.hardware.probes.describe import describe, share_of_ram
 from llmfit.hardware.probes.memory import read_memory
 from llmfit.hardware.sources.source import Source

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.names.lookup import Hints, resolve, unified_share
+from llmfit.hardware.names.lookup import Hints, resolve
+from llmfit.hardware.names.unified import metal_doubt, metal_share
 from llmfit.hardware.probes.describe import MIB, Pool, describe
 from llmfit.hardware.probes.memory import read_memory
 from llmfit.hardware.sources.source import Source
@@ -29,10 +30,13 @@ def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
     match = resolve(chip, tables, "apple", Hints(memory_mib=memory.total_bytes / MIB, gpu_cores=cores))
     limit = int(_number(r"(\d{1,9})", _sysctl(source, "iogpu.wired_limit_mb")) or 0) * MIB  # 0: the default
     limit = limit or int(_number(r"(\d{1,15})", _sysctl(source, "debug.iogpu.wired_limit")) or 0)  # before macOS 14
-    share = unified_share("apple", memory.total_bytes)
+    since_26 = int(_number(r"^(\d{1,3})\.?", _sysctl(source, "kern.osproductversion")) or 0) >= 26
+    share, known = metal_share(memory.total_bytes, since_26)
     total = min(limit or int(memory.total_bytes * share), memory.total_bytes)
     pool = Pool(total=total, free=memory.available_bytes, source="driver" if limit else "ram", unified=True)
     row, warnings = match.row, list[str]()
+    if not known and not limit:
+        warnings.append(metal_doubt(memory.total_bytes))
     part = cores / max(row.gpu_cores) if row and row.gpu_cores and cores else 1.0
     device = describe(
         chip,

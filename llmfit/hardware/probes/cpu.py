@@ -9,9 +9,10 @@ import msgspec
 
 from llmfit.catalog.tables import CpuFamily, Tables, normalise_cpu
 from llmfit.hardware.probes.android import soc
-from llmfit.hardware.probes.cpu_names import ARM_CORES, generation
-from llmfit.hardware.probes.memory import groups, number
-from llmfit.hardware.sources.source import Facts, Source
+from llmfit.hardware.probes.arm_cores import arm_cores, arm_soc
+from llmfit.hardware.probes.cpu_names import generation
+from llmfit.hardware.probes.topology import Topology, read_topology, within
+from llmfit.hardware.sources.source import Source
 
 # What one core of a server or guest can draw from memory, GB/s: seen 10 to 15 on idle hosts.
 TYPICAL_GBPS_PER_CORE = 12.5
@@ -25,7 +26,7 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     """What :class:`~llmfit.machine.Machine` says of a CPU. Bandwidth in GB/s."""
 
     name: str
-    arch: str  # x86, arm, other
+    arch: str  # x86, arm, power, riscv, loongarch, other
     cores: int
     has_avx: bool | None = None
     fp32_tflops: float | None = None
@@ -41,30 +42,22 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Topology(msgspec.Struct, frozen=True, kw_only=True):
-    """Physical cores and sockets that this process may use."""
-
-    cores: int
-    sockets: int
-    guest: bool = False
-    flags: frozenset[str] | None = None  # x86 only
-    processors: tuple[int, ...] = ()
-
-
 def read_cpu(source: Source, tables: Tables) -> Cpu:
     """Name, cores and speed of this machine's CPU, all that is unknown left None with a warning."""
     facts = source.platform()
     arch = cpu_arch(facts.arch)
     processors = cpuinfo(source.text("/proc/cpuinfo") or "")
-    topology = _topology(source, processors, facts, arch)
+    topology = read_topology(source, processors, facts, arch)
     name, family, assumed = _identify(source, processors, tables)
     warnings = []
     typical = peak = tflops = None
-    sockets = 1
     if family is None:
         assumed = f"{name} is not in the CPU table"
     else:
-        sockets = sockets_of(family, topology)
+        known, topology = topology, within(family, topology)
+        if (known.cores, known.sockets) != (topology.cores, topology.sockets) and not (known.known or topology.guest):
+            parts = f"{topology.cores} cores in {topology.sockets} sockets"
+            warnings.append(f"CPU: the kernel does not tell cores from threads, or sockets apart: {parts} are assumed")
         typical, peak = ram_bandwidth(family, topology)
         tflops = fp32_tflops(family, topology)
     has_avx = "avx" in topology.flags if topology.flags is not None else None
@@ -80,8 +73,8 @@ def read_cpu(source: Source, tables: Tables) -> Cpu:
         bandwidth_max_gbps=peak,
         family=family.family if family else None,
         segment=family.segment if family else None,
-        peak_gbps=sockets * family.peak_gbps if family else None,
-        channels=sockets * family.channels_64bit if family and family.channels_64bit else None,
+        peak_gbps=topology.sockets * family.peak_gbps if family else None,
+        channels=topology.sockets * family.channels_64bit if family and family.channels_64bit else None,
         guest=topology.guest,
         processors=topology.processors,
         assumed=assumed,
@@ -90,21 +83,30 @@ def read_cpu(source: Source, tables: Tables) -> Cpu:
 
 
 def cpu_arch(machine: str) -> str:
-    """x86, arm or other, from what uname prints."""
+    """The kind of CPU, from what uname prints."""
     machine = machine.lower()
     if machine in ("x86_64", "amd64", "x64", "i386", "i686", "x86"):
         return "x86"
-    return "arm" if machine.startswith(("aarch64", "arm")) else "other"
+    kinds = {"aarch64": "arm", "arm": "arm", "ppc": "power", "riscv": "riscv", "loongarch": "loongarch"}
+    return next((kind for start, kind in kinds.items() if machine.startswith(start)), "other")
 
 
 def cpuinfo(text: str) -> list[dict[str, str]]:
-    """The records of /proc/cpuinfo, one for each logical CPU."""
-    records = []
-    for block in text.split("\n\n"):
-        pairs = (line.partition(":") for line in block.splitlines() if ":" in line)
-        record = {key.strip(): value.strip() for key, _, value in pairs}
-        if "processor" in record:
-            records.append(record)
+    """The records of /proc/cpuinfo, one for each logical CPU.
+
+    Each begins with its number, with a blank line before it or without. What some kernels print once after all numbers
+    (ARM before 3.8) belongs to all of them.
+    """
+    records: list[dict[str, str]] = []
+    for line in text.splitlines():
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if key == "processor" and value.isdigit():
+            records.append({key: value})
+        elif colon and records:
+            records[-1].setdefault(key, value)
+    for record, following in zip(records[-2::-1], records[:0:-1], strict=False):
+        if "CPU implementer" not in record and "CPU implementer" in following:
+            record.update({key: value for key, value in following.items() if key not in record})
     return records
 
 
@@ -119,17 +121,10 @@ def find_family(name: str, tables: Tables, segments: tuple[str, ...] = ()) -> Cp
     return None
 
 
-def sockets_of(family: CpuFamily, topology: Topology) -> int:
-    """A guest's topology is made up: it has as many sockets as its cores need."""
-    if topology.guest:
-        return -(-topology.cores // family.max_cores) if family.max_cores else 1
-    return topology.sockets
-
-
 def ram_bandwidth(family: CpuFamily, topology: Topology) -> tuple[float, float]:
     """Typical and highest GB/s: the table's for each socket; servers and guests are capped by their cores."""
-    sockets = sockets_of(family, topology)
-    typical, peak = sockets * family.typical_gbps, sockets * family.peak_gbps
+    topology = within(family, topology)
+    typical, peak = topology.sockets * family.typical_gbps, topology.sockets * family.peak_gbps
     if topology.guest or family.segment in SERVER_SEGMENTS:
         typical = min(typical, TYPICAL_GBPS_PER_CORE * topology.cores)
         peak = min(peak, MAX_GBPS_PER_CORE * topology.cores)
@@ -154,42 +149,6 @@ def _flop_cycle(flags: frozenset[str] | None) -> int:
     return 32 if {"avx2", "fma"} <= flags else 16 if "avx" in flags else 8
 
 
-def _topology(source: Source, processors: list[dict[str, str]], facts: Facts, arch: str) -> Topology:
-    if not processors:
-        facts = source.psutil()
-        cores = facts.physical_cores or facts.logical_cores or 1
-        return Topology(cores=min(cores, _quota(source) or cores), sockets=1)
-    allowed = [
-        record for record in processors if facts.affinity is None or number(record["processor"]) in facts.affinity
-    ] or processors
-    # ARM prints no topology: there every processor is a core.
-    places = {(r.get("physical id", "0"), r.get("core id", r["processor"])) for r in allowed}
-    flags = frozenset(processors[0].get("flags", "").split()) if arch == "x86" else None
-    return Topology(
-        cores=min(len(places), _quota(source) or len(places)),
-        sockets=len({socket for socket, _ in places}),
-        guest="hypervisor" in (flags or ()),
-        flags=flags,
-        processors=tuple(n for record in allowed if (n := number(record["processor"])) is not None),
-    )
-
-
-def _quota(source: Source) -> int | None:
-    """Whole CPUs that the tightest control group allows, at least one; None without a limit."""
-    version, folders = groups(source, "cpu")
-    quotas = []
-    for folder in folders:
-        if version == 2:
-            quota, _, period = (source.text(f"{folder}/cpu.max") or "").partition(" ")
-        else:
-            quota = source.text(f"{folder}/cpu.cfs_quota_us") or ""
-            period = source.text(f"{folder}/cpu.cfs_period_us") or ""
-        allowed, window = number(quota), number(period)
-        if allowed and window:
-            quotas.append(max(1, allowed // window))
-    return min(quotas, default=None)
-
-
 def _identify(
     source: Source, processors: list[dict[str, str]], tables: Tables
 ) -> tuple[str, CpuFamily | None, str | None]:
@@ -197,7 +156,7 @@ def _identify(
     product = source.text("/sys/class/dmi/id/product_name") or ""
     board = source.text("/proc/device-tree/model") or source.text("/sys/firmware/devicetree/base/model") or ""
     model = soc(source) or (_model_name(processors[0]) if processors else _other_name(source))
-    cores = _arm_cores(processors)
+    cores = arm_cores(processors)
     name = model or board or cores or "unknown CPU"
     family = find_family(product, tables, ("cloud", "soc", "sbc")) or find_family(board, tables)
     if family is None and board.startswith("Apple "):  # "Apple MacBook Air (13-inch, M2, 2022)"
@@ -213,27 +172,28 @@ def _identify(
         if hidden is not None:
             return name, hidden, f"{name} hides its model: taken for {hidden.family}"
     if family is None and cores:
-        vendor = source.text("/sys/class/dmi/id/sys_vendor") or ""
-        family = find_family(f"{cores} {vendor}", tables)
-        if family is None or family.segment == "generic":
-            family = find_family(cores, tables) or family
+        family = _arm_family(source, processors, cores, tables)
     if family is None and processors:
-        family = find_family(processors[0].get("vendor_id", "aarch64" if cores else ""), tables)
+        family = find_family(processors[0].get("vendor_id", ""), tables)
     if family is not None:
         return name, family, f"{name} is taken for {family.family}" if name != family.family else None
     return name, None, None
+
+
+def _arm_family(source: Source, processors: list[dict[str, str]], cores: str, tables: Tables) -> CpuFamily | None:
+    """The family of a chip that is known by its cores alone: by the exact set, or by their only kind."""
+    chip = arm_soc(processors)
+    if chip or "," in cores:
+        return find_family(chip, tables)
+    vendor = source.text("/sys/class/dmi/id/sys_vendor") or ""
+    family = find_family(f"{cores} {vendor}", tables)
+    return find_family(cores, tables) or family if family is None or family.segment == "generic" else family
 
 
 def _model_name(record: dict[str, str]) -> str:
     """What /proc/cpuinfo calls the model: x86, LoongArch, POWER, RISC-V; ARM has no name."""
     keys = ("model name", "Model Name", "cpu", "uarch")
     return next((record[key] for key in keys if record.get(key)), "")
-
-
-def _arm_cores(processors: list[dict[str, str]]) -> str:
-    """The names of the core types, fastest first, as in "Cortex-X925, Cortex-A725"."""
-    found = {(record.get("CPU implementer", "").lower(), record.get("CPU part", "").lower()) for record in processors}
-    return ", ".join(ARM_CORES[key] for key in ARM_CORES if key in found)
 
 
 def _other_name(source: Source) -> str:

@@ -1,48 +1,10 @@
-"""Numbers that stand for CPU names: ARM core types, and the generations of x86 servers that hide their model.
+"""Numbers that stand for CPU names: the generations of x86 servers that hide their model.
 
-Sources: Arm's and the kernel's MIDR tables (arch/arm64/include/asm/cputype.h); AMD's and Intel's family and
-model numbers as the kernel lists them (arch/x86/include/asm/intel-family.h, amd.c).
+Sources: AMD's and Intel's family and model numbers as the kernel lists them (arch/x86/include/asm/intel-family.h,
+amd.c).
 """
 
 from __future__ import annotations
-
-# (implementer, part) -> name. Big cores stand before small ones: names are joined in this order.
-ARM_CORES = {
-    ("0x41", "0xd85"): "Cortex-X925",
-    ("0x41", "0xd82"): "Cortex-X4",
-    ("0x41", "0xd4e"): "Cortex-X3",
-    ("0x41", "0xd48"): "Cortex-X2",
-    ("0x41", "0xd44"): "Cortex-X1",
-    ("0x41", "0xd84"): "Neoverse-V3",
-    ("0x41", "0xd83"): "Neoverse-V3AE",
-    ("0x41", "0xd4f"): "Neoverse-V2",
-    ("0x41", "0xd40"): "Neoverse-V1",
-    ("0x41", "0xd8e"): "Neoverse-N3",
-    ("0x41", "0xd49"): "Neoverse-N2",
-    ("0x41", "0xd0c"): "Neoverse-N1",
-    ("0x41", "0xd87"): "Cortex-A725",
-    ("0x41", "0xd81"): "Cortex-A720",
-    ("0x41", "0xd4d"): "Cortex-A715",
-    ("0x41", "0xd47"): "Cortex-A710",
-    ("0x41", "0xd42"): "Cortex-A78AE",
-    ("0x41", "0xd41"): "Cortex-A78",
-    ("0x41", "0xd0d"): "Cortex-A77",
-    ("0x41", "0xd0b"): "Cortex-A76",
-    ("0x41", "0xd0a"): "Cortex-A75",
-    ("0x41", "0xd09"): "Cortex-A73",
-    ("0x41", "0xd08"): "Cortex-A72",
-    ("0x41", "0xd07"): "Cortex-A57",
-    ("0x41", "0xd80"): "Cortex-A520",
-    ("0x41", "0xd46"): "Cortex-A510",
-    ("0x41", "0xd05"): "Cortex-A55",
-    ("0x41", "0xd03"): "Cortex-A53",
-    ("0x46", "0x001"): "A64FX",
-    ("0x48", "0xd01"): "Kunpeng 920",
-    ("0x4e", "0x004"): "Carmel",
-    ("0x51", "0x001"): "Oryon",
-    ("0xc0", "0xac3"): "Ampere-1",
-    ("0xc0", "0xac4"): "Ampere-1A",
-}
 
 # (vendor, family, model) -> a name that the CPU table knows.
 GENERATIONS = {

@@ -31,10 +31,26 @@ def share_of_ram(memory: Memory, share: float) -> Pool:
     return Pool(total=total, free=min(total, memory.available_bytes), source="ram", unified=True)
 
 
-def nominal_pool(match: Match) -> Pool | None:
-    """The size that the product is sold with, all of it free; None where the table has none."""
-    mib = nominal_mib(match.row, match.memory_gb) if match.row else None
+def nominal_pool(match: Match, most: int = 0) -> Pool | None:
+    """The size that the product is sold with, the largest within ``most`` bytes if given, all of it free; None where
+    the table has none.
+    """
+    size = match.memory_gb
+    if most and match.row:
+        size = max((gib for gib in match.row.memory_gb if gib * 1024 * MIB <= most), default=size)
+    mib = nominal_mib(match.row, size) if match.row else None
     return Pool(total=int(mib * MIB), free=int(mib * MIB), source="table") if mib else None
+
+
+def checked_free(total: int, free: int | None, called: str, warnings: list[str]) -> int:
+    """Bytes that are free. A figure outside of 0 to ``total`` is one that wrapped (modulo 2^64), with a warning."""
+    if free is None or 0 <= free <= total:
+        return total if free is None else free
+    rest = free % (1 << 64)
+    assumed = rest if rest <= total else total
+    said = f"the driver, or a scheduler that shares it, says that {free} of {total} bytes are free"
+    warnings.append(f"{called}: {said}: that is no figure; {assumed / MIB / 1024:.1f} GiB are assumed")
+    return assumed
 
 
 def bandwidth_of(driver_gbps: float | None, row: Accelerator | None) -> tuple[float | None, str | None]:
@@ -43,6 +59,11 @@ def bandwidth_of(driver_gbps: float | None, row: Accelerator | None) -> tuple[fl
     if driver_gbps and (table is None or driver_gbps <= TABLE_MARGIN * table):
         return round(driver_gbps, 1), "driver"
     return table, "table" if table else None
+
+
+def unknown_bandwidth(vendor: str, name: str) -> str:
+    """What is said of a device whose bandwidth nothing tells."""
+    return f"{label(vendor)}: the memory bandwidth of {name} is unknown"
 
 
 def describe(
@@ -65,7 +86,7 @@ def describe(
         warnings.append(f"{who}: {name} is not in the accelerator table: its compute speed is unknown")
     bandwidth, origin = bandwidth_of(driver_gbps, row)
     if bandwidth is None:
-        warnings.append(f"{who}: the memory bandwidth of {name} is unknown")
+        warnings.append(unknown_bandwidth(vendor, name))
     known: dict[str, Any] = {
         "arch": row.arch if row else None,
         "fp32_tflops": row.fp32_tflops if row else None,

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.names.lookup import Hints, Match, backend_of, resolve, unified_share
+from llmfit.hardware.names.lookup import Hints, Match, backend_of, resolve
+from llmfit.hardware.names.unified import unified_share
 from llmfit.hardware.probes import pci
 from llmfit.hardware.probes.describe import MIB, Pool, describe, nominal_pool, share_of_ram
 from llmfit.hardware.probes.memory import number, read_memory
@@ -41,18 +42,20 @@ def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
 def _read_device(source: Source, gpu: pci.Gpu, tables: Tables, warnings: list[str]) -> Device | None:
     integrated = gpu.address.endswith("00:02.0")  # the slot of a GPU in the CPU's package
     name, vram = pci.name_of(gpu, source), _vram(source, gpu)
+    window = 0 if vram or integrated else _window(source, gpu)  # a power of two: the card's memory may be less
     xpu = None if integrated or (name and vram) else xpu_smi(source).get(gpu.address)
     if xpu is not None:
         name = name if name or "[0x" in xpu.device_name else xpu.device_name
         vram = vram or _whole(xpu.memory_physical_size_byte)
     name = name or f"Intel GPU [8086:{gpu.device_id}]"
-    match = resolve(name, tables, "intel", Hints(memory_mib=vram / MIB if vram else None))
-    pool = _pool(source, gpu, integrated, vram, xpu, match)
+    match = resolve(name, tables, "intel", Hints(memory_mib=(vram or window) / MIB or None))
+    pool = _pool(source, gpu, integrated, vram, xpu, match, window)
     if pool is None:
         warnings.append(f"Intel: the memory of {name} at {gpu.address} could not be read; it is not counted")
         return None
     if pool.source == "table":
-        warnings.append(f"Intel: the memory of {name} could not be read; its nominal size is assumed")
+        shown = f"; its window on the bus is {window / (MIB << 10):g} GiB" if window else ""
+        warnings.append(f"Intel: the memory of {name} could not be read{shown}: its nominal size is assumed")
     if not pool.unified and pool.free == pool.total:
         warnings.append(f"Intel: the driver does not publish how much memory of {name} is free: all is assumed to be")
     return describe(
@@ -69,30 +72,33 @@ def _read_device(source: Source, gpu: pci.Gpu, tables: Tables, warnings: list[st
 
 
 def _pool(
-    source: Source, gpu: pci.Gpu, integrated: bool, vram: int | None, xpu: Xpu | None, match: Match
+    source: Source, gpu: pci.Gpu, integrated: bool, vram: int | None, xpu: Xpu | None, match: Match, window: int
 ) -> Pool | None:
     if integrated:
         memory = read_memory(source)
         return share_of_ram(memory, unified_share("intel", memory.total_bytes))
     if not vram:
-        return nominal_pool(match)
+        return nominal_pool(match, window)
     free = _whole(xpu.memory_free_size_byte) if xpu else number(source.text(f"{gpu.card}/lmem_avail_bytes"))
     return Pool(total=vram, free=vram if free is None else free)
 
 
 def _vram(source: Source, gpu: pci.Gpu) -> int | None:
-    """Bytes of a card's own memory: xe lists it by tile, i915 by card; else what the bus shows of it."""
+    """Bytes of a card's own memory, where the driver publishes them: xe by tile, i915 by card."""
     if gpu.folder is None:
         return None
     tiles = [name for name in source.names(gpu.folder) if re.fullmatch(r"tile\d+", name)]
     sizes = [number(source.text(f"{gpu.folder}/{tile}/physical_vram_size_bytes")) or 0 for tile in tiles]
     size = sum(sizes) or number(source.text(f"{gpu.card}/lmem_total_bytes"))
-    if size:
-        return size
-    lines = (source.text(f"{gpu.folder}/resource") or "").splitlines()
+    return size or None
+
+
+def _window(source: Source, gpu: pci.Gpu) -> int:
+    """Bytes of the card's memory that the bus shows, at least as many as it has; 0 where only a part is opened."""
+    lines = (source.text(f"{gpu.folder}/resource") or "").splitlines() if gpu.folder else []
     window = re.match(r"0x([0-9a-f]+) 0x([0-9a-f]+) ", lines[2]) if len(lines) > 2 else None
     opened = int(window[2], 16) - int(window[1], 16) + 1 if window else 0
-    return opened if opened > SMALL_BAR else None
+    return opened if opened > SMALL_BAR else 0
 
 
 def xpu_smi(source: Source) -> dict[str, Xpu]:

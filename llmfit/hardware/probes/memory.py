@@ -36,6 +36,9 @@ def read_memory(source: Source) -> Memory:
         return Memory(total_bytes=known, available_bytes=room, host_total_bytes=known, warnings=warnings)
     # Kernels before 3.14 do not print MemAvailable.
     available = info.get("MemAvailable", info.get("MemFree", 0) + info.get("Cached", 0))
+    own_total, own_free = gpu_nodes(source)
+    if own_total < total:
+        total, available = total - own_total, max(0, available - own_free)
     limit, room = total, available
     for group_limit, group_room in memory_limits(source):
         limit, room = min(limit, group_limit), min(room, group_room)
@@ -49,6 +52,30 @@ def read_memory(source: Source) -> Memory:
         problems += (f"a process may map only {limit / GIB:.1f} GiB here (ulimit -v)",)
     room = max(0, min(room, limit))
     return Memory(total_bytes=limit, available_bytes=room, host_total_bytes=total, warnings=problems)
+
+
+def gpu_nodes(source: Source) -> tuple[int, int]:
+    """(bytes, bytes free) of the GPU memory that the kernel counts as RAM: the NUMA nodes that NVIDIA's driver made.
+
+    The driver names them in `numa_status`. Where that cannot be read, they are the nodes without a CPU beside NVIDIA's
+    own links to the CPU (POWER and Grace); elsewhere such a node is RAM (CXL).
+    """
+    folder, nodes = "/sys/devices/system/node", set[str]()
+    for gpu in source.names("/proc/driver/nvidia/gpus"):
+        status = source.text(f"/proc/driver/nvidia/gpus/{gpu}/numa_status") or ""
+        named = re.search(r"^Node:\s*(\d+)$", status, re.MULTILINE)
+        nodes |= {f"node{named[1]}"} if named else set()
+    if not nodes and source.platform().arch in ("ppc64le", "aarch64") and "nvidiactl" in source.names("/dev"):
+        names = (name for name in source.names(folder) if re.fullmatch(r"node\d+", name))
+        nodes = {name for name in names if source.text(f"{folder}/{name}/cpulist") == ""}
+    total = free = 0
+    for name in nodes:
+        if source.text(f"{folder}/{name}/cpulist"):  # never the RAM of a CPU
+            continue
+        lines = (source.text(f"{folder}/{name}/meminfo") or "").splitlines()
+        facts = meminfo("\n".join(re.sub(r"^Node \d+ ", "", line) for line in lines))
+        total, free = total + facts.get("MemTotal", 0), free + facts.get("MemFree", 0)
+    return total, free
 
 
 def meminfo(text: str) -> dict[str, int]:

@@ -8,17 +8,18 @@ from msgspec.structs import replace
 
 from llmfit.catalog.tables import Tables
 from llmfit.hardware.names.lookup import Hints, Match, resolve
+from llmfit.hardware.names.unified import OTHERS
 from llmfit.hardware.probes import pci
-from llmfit.hardware.probes.describe import MIB, Pool, describe, nominal_pool, share_of_ram
+from llmfit.hardware.probes.describe import MIB, Pool, checked_free, describe, nominal_pool, share_of_ram
 from llmfit.hardware.probes.memory import Memory, read_memory
+from llmfit.hardware.probes.mig import mig_devices
 from llmfit.hardware.probes.nvidia_smi import read_smi
+from llmfit.hardware.probes.sharing import apply_limits
 from llmfit.hardware.probes.visibility import apply_visible
 from llmfit.hardware.sources.nvml import TIMEOUT, NvmlDevice, NvmlSnapshot
 from llmfit.hardware.sources.source import Source
 from llmfit.machine import Device
 
-MIG_MEMORY_SLICES = 8
-MIG_COMPUTE_SLICES = 7
 ARCH_OF_MAJOR = {5: "maxwell", 6: "pascal", 7: "volta", 8: "ampere", 9: "hopper"}
 ARCH_OF_BOTH = {(7, 5): "turing", (8, 9): "ada"}
 REASONS = {
@@ -41,12 +42,14 @@ def probe(source: Source, tables: Tables) -> tuple[list[Device], list[str]]:
     if snapshot.error:
         snapshot, seen, usable = _without_nvml(source, snapshot.error, resolve(board, tables, "nvidia"), warnings)
     memory = read_memory(source)
+    apart = source.platform().os == "windows" or bool(source.names("/usr/lib/wsl/lib"))  # carve-outs are not in RAM
     devices: list[Device] = []
     parents: list[int] = []
     for index, device in enumerate(snapshot.devices):
-        found = _read_device(device, board, memory, tables, warnings if usable else [])
+        found = _read_device(device, board, memory, tables, warnings if usable else [], apart)
         devices += [replace(one, seen_by=seen, visible=usable) for one in found]
         parents += [index] * len(found)
+    devices = apply_limits(source, devices, warnings)
     by_index = re.search(r"(?:^|,)\s*\d", source.env("CUDA_VISIBLE_DEVICES") or "") is not None
     differ = len({device.name for device in devices}) > 1  # CUDA's own order puts the fastest first
     if by_index and differ and source.env("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
@@ -110,14 +113,16 @@ def _listed(source: Source) -> tuple[NvmlDevice, ...]:
     return tuple(found)
 
 
-def _read_device(device: NvmlDevice, board: str, memory: Memory, tables: Tables, warnings: list[str]) -> list[Device]:
+def _read_device(
+    device: NvmlDevice, board: str, memory: Memory, tables: Tables, warnings: list[str], apart: bool
+) -> list[Device]:
     name = device.name
     if not name:
         reason = next(iter(device.errors.values()), "no name")
         warnings.append(f"NVIDIA: a GPU could not be read and is not counted: {reason}")
         return []
     match = _match(device, name, board, memory, tables)
-    pool = _pool(device, match, memory, warnings)
+    pool = _pool(device, match, memory, warnings, apart)
     if pool is None:
         return []
     capability, row = device.compute_capability, match.row
@@ -138,7 +143,12 @@ def _read_device(device: NvmlDevice, board: str, memory: Memory, tables: Tables,
     )
     if _is_vgpu(name):
         warnings.append(f"NVIDIA: {name} is a share of a card (vGPU): its speed is the card's, shared in time")
-    return _mig(device, known, warnings) if device.mig_mode else [known]
+    elif row and row.memory_gb and not pool.unified and pool.total < 0.88 * min(row.memory_gb) * 1024 * MIB:
+        sold = " or ".join(f"{gib:g}" for gib in row.memory_gb)
+        warnings.append(
+            f"NVIDIA: {name} is sold with {sold} GB, and {pool.total / MIB / 1024:.1f} GiB are told: a share of it"
+        )
+    return mig_devices(device, known, warnings) if device.mig_mode else [known]
 
 
 def _match(device: NvmlDevice, name: str, board: str, memory: Memory, tables: Tables) -> Match:
@@ -154,13 +164,19 @@ def _match(device: NvmlDevice, name: str, board: str, memory: Memory, tables: Ta
     return match
 
 
-def _pool(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str]) -> Pool | None:
+def _pool(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str], apart: bool) -> Pool | None:
     """Its memory; None drops the device, with a warning."""
-    if match.row is not None and match.row.unified:
+    size = device.memory_total
+    if match.row is not None and match.row.unified and not (apart and size):
         return share_of_ram(memory, 1.0)
-    if device.memory_total:
-        free = device.memory_total if device.memory_free is None else device.memory_free
-        return Pool(total=device.memory_total, free=free)
+    free = checked_free(size, device.memory_free, f"NVIDIA: {device.name}", warnings) if size else 0
+    if match.row is not None and match.row.unified and size:
+        total = max(size, int(OTHERS * (size + memory.total_bytes)))
+        carved = f"{size / MIB / 1024:.1f} GiB are carved out of RAM for it"
+        warnings.append(f"NVIDIA: {device.name}: {carved}; three quarters of both are taken for what it may use")
+        return Pool(total=total, free=min(total, free + memory.available_bytes), source="ram", unified=True)
+    if size:
+        return Pool(total=size, free=free)
     error = device.errors.get("memory", "the driver was not asked")
     nominal = nominal_pool(match)
     if nominal and ("permission" in error.lower() or not device.errors):
@@ -168,37 +184,6 @@ def _pool(device: NvmlDevice, match: Match, memory: Memory, warnings: list[str])
         return nominal
     warnings.append(f"NVIDIA: the memory of {device.name} could not be read ({error}); it is not counted")
     return None
-
-
-def _mig(device: NvmlDevice, parent: Device, warnings: list[str]) -> list[Device]:
-    """The MIG devices in place of their parent, each with its share of memory bandwidth and compute."""
-    parts = []
-    for part in device.mig:
-        if not part.memory_total:
-            warnings.append(f"NVIDIA: the memory of {part.name or 'a MIG device'} could not be read")
-            continue
-        profile = re.search(r"\b(\d)g\.\d+gb", part.name or "")
-        slices = min(max(round(MIG_MEMORY_SLICES * part.memory_total / parent.total_bytes), 1), MIG_MEMORY_SLICES)
-        compute = (int(profile[1]) if profile else min(slices, MIG_COMPUTE_SLICES)) / MIG_COMPUTE_SLICES
-        parts.append(
-            replace(
-                parent,
-                name=part.name or f"{parent.name} MIG",
-                total_bytes=part.memory_total,
-                free_bytes=part.memory_total if part.memory_free is None else part.memory_free,
-                bandwidth_gbps=_share(parent.bandwidth_gbps, slices / MIG_MEMORY_SLICES),
-                fp32_tflops=_share(parent.fp32_tflops, compute),
-                fp16_tflops=_share(parent.fp16_tflops, compute),
-                uuid=part.uuid,
-            )
-        )
-    if not parts:
-        warnings.append(f"NVIDIA: MIG is on for {parent.name}, but no MIG device can be used; it is not counted")
-    return parts
-
-
-def _share(value: float | None, share: float) -> float | None:
-    return None if value is None else round(value * share, 2)
 
 
 def _is_vgpu(name: str) -> bool:

@@ -14,7 +14,8 @@ DISPLAY = ("0x03", "0x12")  # display controllers (with and without a screen), p
 IDS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
 VENDORS = {"10de": "nvidia", "1002": "amd", "8086": "intel", "19e5": "huawei"}
 LABELS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "huawei": "Ascend", "unknown": "GPU"}
-# Chips that are one product, or that the accelerator table knows under this name: no file need list them.
+# Chips that are one product (or are by their revision), or that the accelerator table knows under this name, or a list
+# of all that is made of one: no file need list them.
 # Sources: pci.ids, amdgpu.ids, the kernel's include/drm/intel/pciids.h.
 NAMES = {
     "10de:2e12": "NVIDIA GB10",
@@ -25,10 +26,26 @@ NAMES = {
     "1002:7408": "AMD Instinct MI250X",
     "1002:74a0": "AMD Instinct MI300A",
     "1002:74a1": "AMD Instinct MI300X",
+    "1002:74a2": "AMD Instinct MI308X",
     "1002:74a5": "AMD Instinct MI325X",
     "1002:75a0": "AMD Instinct MI350X",
     "1002:75a3": "AMD Instinct MI355X",
     "1002:7551": "AMD Radeon AI PRO R9700",
+    "1002:7550:c0": "AMD Radeon RX 9070 XT",
+    "1002:7550:c2": "AMD Radeon RX 9070 GRE",
+    "1002:7550:c3": "AMD Radeon RX 9070",
+    "1002:7550": "AMD Navi 48 [Radeon RX 9070/9070 XT/9070 GRE]",
+    "1002:7590:c0": "AMD Radeon RX 9060 XT",
+    "1002:7590:c7": "AMD Radeon RX 9060",
+    "1002:7590": "AMD Navi 44 [Radeon RX 9060 XT/9060]",
+    "1002:13c0": "AMD Granite Ridge",
+    "1002:1681": "AMD Rembrandt [Radeon 680M/660M]",
+    "1002:15bf": "AMD Phoenix1 [Radeon 780M/760M/740M]",
+    "1002:1900": "AMD HawkPoint1 [Radeon 780M/760M]",
+    "1002:1901": "AMD HawkPoint2 [Radeon 740M]",
+    "1002:150e": "AMD Strix [Radeon 890M/880M]",
+    "1002:1114": "AMD Krackan [Radeon 860M/840M]",
+    "1002:1586": "AMD Strix Halo [Radeon 8060S/8050S/8040S]",
     "1002:163f": "AMD Van Gogh",
     "1002:1638": "AMD Cezanne",
     "1002:164e": "AMD Raphael",
@@ -119,7 +136,8 @@ def parse_lspci(text: str) -> list[Gpu]:
 
 def name_of(gpu: Gpu, source: Source) -> str:
     """What the list above, lspci or the system's own pci.ids calls it; "" if none of them knows."""
-    known = NAMES.get(f"{gpu.vendor_id}:{gpu.device_id}")
+    key = f"{gpu.vendor_id}:{gpu.device_id}"
+    known = NAMES.get(f"{key}:{gpu.revision}") or NAMES.get(key)
     if known or (gpu.text and not gpu.text.endswith(" Device")):
         return known or gpu.text
     listed = next(filter(None, map(source.text, IDS)), "")

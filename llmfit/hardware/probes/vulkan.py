@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.names.lookup import Hints, resolve, unified_share
+from llmfit.hardware.names.lookup import Hints, resolve
+from llmfit.hardware.names.unified import unified_share
 from llmfit.hardware.probes import pci
 from llmfit.hardware.probes.describe import MIB, Pool, describe, share_of_ram
 from llmfit.hardware.probes.memory import read_memory

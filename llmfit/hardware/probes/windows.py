@@ -7,7 +7,8 @@ import re
 import msgspec
 
 from llmfit.catalog.tables import Tables
-from llmfit.hardware.names.lookup import Hints, backend_of, resolve, unified_share
+from llmfit.hardware.names.lookup import Hints, Match, backend_of, fits, resolve
+from llmfit.hardware.names.unified import unified_share
 from llmfit.hardware.probes.describe import MIB, Pool, describe, nominal_pool, share_of_ram
 from llmfit.hardware.probes.memory import number, read_memory
 from llmfit.hardware.probes.pci import NAMES, VENDORS, label
@@ -20,7 +21,8 @@ CIM = (
     "Get-CimInstance Win32_VideoController | Select-Object Name,PNPDeviceID,"
     "@{n='AdapterRAM';e={[string]$_.AdapterRAM}} | ConvertTo-Json -Compress"
 )
-LIMIT_OF_WMI = 4095 * MIB  # its 32 bits say this of everything from 4 GiB on
+LIMITS_OF_WMI = (2048 * MIB, 4096 * MIB)  # what its 32 bits say of everything that has more
+CLOSE = MIB  # a page or so below
 LEAST_OF_A_CARD = 2048 * MIB  # an unknown part with less is taken for one that shares RAM
 
 
@@ -53,13 +55,14 @@ def _read_adapter(
     if vendor is None or (vendor == "nvidia" and source.nvml().devices):  # NVML knows more of it
         return None
     who, size = label(vendor), number(adapter.memory) or 0
-    size = 0 if seen == "wmi" and size >= LIMIT_OF_WMI else size
-    hints = Hints(memory_mib=size / MIB if size else None)
-    match = resolve(name, tables, vendor, hints)
-    if match.row is None:  # "AMD Radeon(TM) Graphics"
-        match = resolve(NAMES.get(":".join(ident(adapter)), name), tables, vendor, hints)
+    capped = seen == "wmi" and any(limit - CLOSE <= size <= limit for limit in LIMITS_OF_WMI)
+    size = 0 if capped else size
+    match = _match(adapter, vendor, size, tables)
+    if seen == "wmi" and match.row and match.row.memory_gb and not fits(match.row, size / MIB):
+        size = 0  # less than the product is sold with
+        match = _match(adapter, vendor, size, tables)
     row = match.row
-    if row.unified if row else vendor != "nvidia" and size < LEAST_OF_A_CARD:
+    if row.unified if row else vendor != "nvidia" and size < LEAST_OF_A_CARD and not capped:
         memory = read_memory(source)
         pool = share_of_ram(memory, unified_share(vendor, memory.total_bytes))
         if size > pool.total:  # a large carve-out, which is missing from Windows' RAM
@@ -74,6 +77,14 @@ def _read_adapter(
         warnings.append(f"{who}: {name}: {doubt} is not known: the {'whole' if size else 'nominal size'} is assumed")
     backend = (backend_of(row) if row else None) or "vulkan"
     return describe(name, vendor, match, pool, warnings, backend=backend, seen_by=seen)
+
+
+def _match(adapter: Adapter, vendor: str, size: int, tables: Tables) -> Match:
+    hints = Hints(memory_mib=size / MIB if size else None)
+    match = resolve(adapter.name, tables, vendor, hints)
+    if match.row is None:  # "AMD Radeon(TM) Graphics"
+        match = resolve(NAMES.get(":".join(ident(adapter)), adapter.name), tables, vendor, hints)
+    return match
 
 
 def vendor_of(adapter: Adapter) -> str | None:
