@@ -20,9 +20,11 @@ from llmfit.server.http.unsent import Unsent
 from llmfit.server.observe.counters import Counters
 from llmfit.server.process.acceptor import connection_counts
 from llmfit.server.process.shared_state import SharedState
+from llmfit.server.routes.fit import FitRoute
 from llmfit.server.routes.handlers import Routes
 from llmfit.server.routes.metrics import Metrics
 from llmfit.server.routes.page_cache import PageCache
+from llmfit.server.routes.plan_and_place import PlanAndPlace
 from llmfit.server.routes.reservation_store import ReservationStore
 from llmfit.server.routes.reservations import Reservations
 from llmfit.server.site.hardware_names import HardwareNames
@@ -78,7 +80,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> tuple[Sanic,
     engine = Engine(catalog.default(), settings.machine, settings.max_context)
     hosts = HostCheck(settings.address, settings.access.allow_hosts, access.tokens is not None)
     routes = Routes(PageCache(engine), hosts, Reservations(engine, shared.store))
-    for part in (routes, HardwareNames(engine, hosts), Site(hosts)):
+    for part in (routes, PlanAndPlace(routes), FitRoute(routes), HardwareNames(engine, hosts), Site(hosts)):
         part.install(app)
     if shared.counts is not None:
         routes.counts = shared.counts

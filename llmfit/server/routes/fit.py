@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sanic import HTTPResponse, Request, Sanic
 
@@ -14,12 +13,10 @@ from llmfit.query.engine import Engine
 from llmfit.server.http.compress import compressed
 from llmfit.server.http.negotiate import Form, form, form_of
 from llmfit.server.http.raw_response import RawResponse
+from llmfit.server.routes.handlers import Routes
 from llmfit.server.routes.long_work import LongWork
 from llmfit.server.routes.page_cache import Finished, Rows, bare_headers
 from llmfit.server.routes.request_bodies import decoded, must_be_json
-
-if TYPE_CHECKING:
-    from llmfit.server.routes.handlers import Routes
 
 LARGE = 10_000  # rows; beyond, a client that did not ask for JSON by name gets NDJSON
 AT_ONCE = 16  # combinations of machine, context and sessions; more are sent while they are computed
@@ -31,7 +28,7 @@ class FitRoute:
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
         self.long = LongWork("answers of /api/v1/fit")
-        self.threads = (self.long.thread,)
+        routes.threads.append(self.long.thread)
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         app.add_route(self.fit, "/api/v1/fit", methods=("POST",), name="fit")

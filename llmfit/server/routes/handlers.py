@@ -24,7 +24,6 @@ from llmfit.server.http.unsent import OF_ROWS, PIECE
 from llmfit.server.observe.counters import ANALYSES, COMPUTED, CONNECTIONS, LISTENERS, PAGE_BYTES, PAGES, Counters
 from llmfit.server.process.signals import without_stop_signals
 from llmfit.server.routes.events import Events
-from llmfit.server.routes.fit import FitRoute
 from llmfit.server.routes.page_cache import (
     Finished,
     Key,
@@ -36,7 +35,6 @@ from llmfit.server.routes.page_cache import (
     packed,
     tagged,
 )
-from llmfit.server.routes.plan_and_place import PlanAndPlace
 from llmfit.server.routes.request_bodies import object_of
 from llmfit.server.routes.reservations import Reservations
 from llmfit.server.site.documents import DOCUMENTS, document_of
@@ -60,7 +58,7 @@ class Routes:
         self.counts: Counters | None = None  # where /metrics is wanted
         self.worker = ThreadPoolExecutor(1, "scoring", initializer=without_stop_signals)
         self.packer = ThreadPoolExecutor(1, "compressing", initializer=without_stop_signals)
-        self.long = PlanAndPlace(self), FitRoute(self)
+        self.threads = [self.worker, self.packer]  # that end with the worker; parts with threads of their own add them
         self._analyses = pages.engine.analyses  # that were counted
         self.healthy = finished(encode(Health("ok", node())), etag_of("health", node()))
 
@@ -79,8 +77,6 @@ class Routes:
             app.add_route(handler, path, methods=("GET", "HEAD"), name=path)  # type: ignore[arg-type]
         for path in DOCUMENTS:
             app.add_route(self.document, path, methods=("GET", "HEAD"), name=path)
-        for one in self.long:
-            one.install(app)
         app.add_route(self.list_reservations, RESERVATIONS, methods=("GET", "HEAD"), name="reservations")
         app.add_route(self.reserve, RESERVATIONS, methods=("POST",), name="reserve")
         app.add_route(self.release, RESERVATIONS + "/<id:str>", methods=("DELETE",), name="release")
@@ -88,7 +84,7 @@ class Routes:
 
     def close(self) -> None:
         """Take no more work; what is under way ends by itself, soon."""
-        for thread in (self.worker, self.packer, *(thread for one in self.long for thread in one.threads)):
+        for thread in self.threads:
             thread.shutdown(wait=False, cancel_futures=True)
 
     def health(self, request: Request) -> HTTPResponse:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sanic import HTTPResponse, Request, Sanic
 
 from llmfit.query.work import Work
 from llmfit.server.http.raw_response import RawResponse
+from llmfit.server.routes.handlers import Routes
 from llmfit.server.routes.long_work import LongWork
 from llmfit.server.routes.page_cache import bare_headers
 from llmfit.server.routes.request_bodies import must_be_json, object_of, placed, planned
-
-if TYPE_CHECKING:
-    from llmfit.server.routes.handlers import Routes
 
 
 class PlanAndPlace:
@@ -23,7 +20,7 @@ class PlanAndPlace:
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
         self.plans, self.placements = LongWork("plans"), LongWork("placements")
-        self.threads = self.plans.thread, self.placements.thread
+        routes.threads += self.plans.thread, self.placements.thread
 
     def install(self, app: Sanic) -> None:  # type: ignore[type-arg]
         app.add_route(self.plan, "/api/v1/plan", methods=("POST",), name="plan")
