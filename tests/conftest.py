@@ -35,7 +35,8 @@ FOLDER = HERE / "machines"
 # What remains of the environment of whoever runs the tests: what programs need to run at all.
 NEEDED = re.compile(
     r"PATH|PATHEXT|SYSTEMROOT|COMSPEC|TMPDIR|TEMP|TMP|LD_\w+|\w*SAN_OPTIONS|PYTHON\w*|PYTEST_\w+|PIP_\w+|VIRTUAL_ENV"
-    r"|(?i:\w+_proxy)|\w+_CA_\w+|SSL_\w+|LLMFIT_(TEST_\w+|WHEEL|CHROMIUM|EXAMPLES|IDLE_CONNECTIONS|OTHER)"
+    r"|(?i:\w+_proxy)|\w+_CA_\w+|SSL_\w+"
+    r"|LLMFIT_(TEST_\w+|WHEEL|CHROMIUM|DESCRIPTORS|EXAMPLES|IDLE_CONNECTIONS|OTHER|SEED|UNREAD_CLIENTS)"  # of tests
 )
 
 

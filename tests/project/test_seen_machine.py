@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -74,6 +75,13 @@ def test_moving_memory_is_another_each_second(monkeypatch: pytest.MonkeyPatch) -
         assert machine.ram_total_bytes == 2 << 30
         free.add(machine.ram_available_bytes)
     assert len(free) >= 5
+
+
+def test_what_tests_take_from_the_environment_is_left_there(request: pytest.FixtureRequest) -> None:
+    (needed,) = {one.NEEDED for one in request.config.pluginmanager.get_plugins() if hasattr(one, "NEEDED")}
+    read = re.compile(r"environ\.get\(\"(LLMFIT_\w+)")
+    names = {name for path in (ROOT / "tests").rglob("*.py") for name in read.findall(path.read_text(encoding="utf-8"))}
+    assert len(names) > 5 and [name for name in sorted(names) if not needed.fullmatch(name)] == []
 
 
 def test_nothing_of_the_users_settings_is_there(tmp_path: Path) -> None:
