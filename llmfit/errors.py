@@ -1,6 +1,13 @@
 """Every error that a user may see. Each says what was wrong and what is allowed, in one line."""
 
 
+def printable(text: str) -> str:
+    """The text with all that a terminal or another reader of lines might obey written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 class LlmfitError(Exception):
     """Base of all errors that reach a user as one line; never a bug in llmfit itself.
 

@@ -45,7 +45,7 @@ MXFP4_PREFERENCE = ("ggml-org", "unsloth")  # who keeps the experts as they were
 
 Form = tuple[str, float, bool]
 Bits = Annotated[float, msgspec.Meta(ge=0, le=1e3)]
-Label = Annotated[str, msgspec.Meta(pattern=r"^[ !#-\[\]-~]{1,40}$")]  # it stands in JSON as it is
+Label = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][\w.+ /()-]{0,39}$")]  # it stands in JSON and CSV as it is
 
 
 class FixedQuant(msgspec.Struct, frozen=True):

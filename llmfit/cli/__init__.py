@@ -45,5 +45,7 @@ def main() -> None:
 
 
 def fail(text: str, status: int) -> int:
-    print(f"llmfit: {text}", file=sys.stderr)
+    from llmfit.errors import printable
+
+    print(printable(f"llmfit: {text}"), file=sys.stderr)
     return status

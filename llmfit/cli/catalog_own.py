@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmfit.cli.common import Command, formats, put
-from llmfit.errors import BadParam, LlmfitError
+from llmfit.errors import BadParam, LlmfitError, printable
 
 if TYPE_CHECKING:
     from llmfit.catalog.own_models import OwnModel
@@ -56,8 +56,8 @@ def add(form: str, model: str, id: str | None, force: bool) -> None:
     write(path, text.encode())
     if form == "table":
         for note in notes:
-            click.echo(f"note: {note}", err=True)
-        click.echo(f"{path}: {found.id}, {found.params_total / 1e9:.2f}B parameters")
+            click.echo(printable(f"note: {note}"), err=True)
+        click.echo(printable(f"{path}: {found.id}, {found.params_total / 1e9:.2f}B parameters"))
     else:
         show(form, [(path, found)])
 
@@ -75,7 +75,7 @@ def remove(id: str) -> None:
                 os.unlink(path)
             except OSError as error:
                 raise LlmfitError(f"{path}: cannot be removed: {error.strerror or error}") from None
-            click.echo(f"removed {path}")
+            click.echo(printable(f"removed {path}"))
             return
     known = ", ".join(sorted(model.id for _, model in folder.models)[:8]) or "there are none"
     raise LlmfitError(f"no own model has the id '{id[:80]}' in {own_models.folder()}; own models: {known}")
@@ -91,20 +91,20 @@ def listed(form: str) -> None:
     if form != "table":
         show(form, folder.models)
         return
-    click.echo(f"own models in {own_models.folder()}: {len(folder.models)}")
+    click.echo(printable(f"own models in {own_models.folder()}: {len(folder.models)}"))
     for path, model in folder.models:
-        click.echo(f"  {model.id}  {model.params_total / 1e9:.2f}B  {os.path.basename(path)}")
+        click.echo(printable(f"  {model.id}  {model.params_total / 1e9:.2f}B  {os.path.basename(path)}"))
     for problem in folder.problems:
-        click.echo(f"left out: {problem}", err=True)
+        click.echo(printable(f"left out: {problem}"), err=True)
     now = hub_lists.in_use()
     click.echo(f"lists from the Hub in {hub_lists.folder()}: {len(hub_lists.kept())}")
     for digest in hub_lists.kept():
         said = "  in use, pinned" if digest == now.digest and now.pinned else "  in use" * (digest == now.digest)
         try:
             one = hub_lists.read(digest)
-            click.echo(f"  {digest}  {one.made}  {len(one.models)} models{said}")
+            click.echo(printable(f"  {digest}  {one.made}  {len(one.models)} models{said}"))
         except LlmfitError as error:
-            click.echo(f"  {digest}  {error}")
+            click.echo(printable(f"  {digest}  {error}"))
 
 
 def path_of(model: OwnModel) -> str:

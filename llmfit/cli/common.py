@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from llmfit.errors import BadParam
+from llmfit.errors import BadParam, printable
 from llmfit.query import params
 from llmfit.query.param import Param
 
@@ -214,7 +214,22 @@ def put(form: str, body: bytes, rows: str, show: str) -> None:
         click.echo(sheet(found, columns_of(Row, asked) if rows == "models" else None), nl=False)
     else:
         module, name = show.split(".")
-        getattr(import_module(f"llmfit.cli.{module}"), name)(body)
+        getattr(import_module(f"llmfit.cli.{module}"), name)(harmless(body))
+
+
+def harmless(body: bytes) -> bytes:
+    """An answer whose texts a terminal may show: no character that it obeys, nothing that is markup of rich."""
+    import msgspec
+    from rich.markup import escape
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, str):
+            return escape(printable(value))
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        return {printable(key): plain(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+    return msgspec.json.encode(plain(msgspec.json.decode(body)))
 
 
 def fail_late(failed: bool) -> None:

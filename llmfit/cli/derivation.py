@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from llmfit.wire.explanation import Derivation, Explanation, Way
@@ -23,7 +22,7 @@ OUTCOMES = {
 def show(out: Console, explanation: msgspec.Raw, in_full: bool) -> None:
     """Every row that is explained; in full with the ways that were considered and the terms of the quality."""
     for row in msgspec.json.decode(explanation, type=Explanation).rows:
-        out.print(f"\n[bold]{escape(row.name)}[/]: why {row.fit_level}, why {row.score.score:.1f}")
+        out.print(f"\n[bold]{row.name}[/]: why {row.fit_level}, why {row.score.score:.1f}")
         out.print(lines(row, in_full))
         if in_full:
             out.print(ways(row))
@@ -71,6 +70,7 @@ def ways(row: Derivation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
     for name in ("Runtime", "Mode", "Quant", "Fit", "tok/s", "GiB", "Score", "Outcome"):
         table.add_column(name, justify="right" if name in ("tok/s", "GiB", "Score") else "left")
+
     def nearness(way: Way) -> tuple[bool, float, float]:
         return way.outcome != "chosen", -(way.score or 0), way.total_memory_gb or 1e9
 

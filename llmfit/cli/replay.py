@@ -7,7 +7,7 @@ import os
 import click
 
 from llmfit.cli.common import Command, fail_late, formats, put
-from llmfit.errors import BadParam
+from llmfit.errors import BadParam, printable
 
 MOST_SHOWN, LONGEST = 40, 60
 
@@ -61,11 +61,6 @@ def content(file: str, most: int) -> bytes:
     if len(text) > most:
         raise BadParam(f"too large: use a file of at most {most >> 20} MiB")
     return text
-
-
-def printable(text: str) -> str:
-    """A text of a file as one line that no terminal takes for commands."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def shown(value: object) -> str:

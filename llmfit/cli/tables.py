@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from rich import box
 from rich.console import Console, JustifyMethod
-from rich.markup import escape
 from rich.table import Table
 
 from llmfit.wire.csv_rows import flat
@@ -90,7 +89,7 @@ def show_profile(body: bytes) -> None:
 
 def show_checked(body: bytes) -> None:
     for file in msgspec.json.decode(body)["files"]:
-        print(file["error"] or f"{file['path']}: ok")
+        console().print(file["error"] or f"{file['path']}: ok", soft_wrap=True)
 
 
 def headed(first: str, *columns: tuple[str, JustifyMethod]) -> Table:
@@ -108,7 +107,7 @@ def ranking(rows: tuple[Row, ...]) -> Table:
     shown = [(title, justify, cell) for title, justify, least, cell in COLUMNS if width >= least]
     table = headed("Model", *((title, justify) for title, justify, _ in shown))
     for row in rows:
-        table.add_row(escape(row.name), *(cell(row) for _, _, cell in shown))
+        table.add_row(row.name, *(cell(row) for _, _, cell in shown))
     return table
 
 
@@ -156,7 +155,7 @@ def show_summary(body: bytes) -> None:
     gpus = [f"{f'{gpu.count} x ' if gpu.count > 1 else ''}{gpu.name} ({gpu.vram_gb:.0f} GiB)" for gpu in system.gpus]
     cores = f"{system.cpu_cores} core{'s' if system.cpu_cores > 1 else ''}"
     ram = f"{system.available_ram_gb:.0f} of {system.total_ram_gb:.0f} GiB RAM free"
-    out.print(escape(" · ".join((*gpus, f"{system.cpu_name}, {cores}", ram))))
+    out.print(" · ".join((*gpus, f"{system.cpu_name}, {cores}", ram)))
     warn(out, (*system.warnings, *answer.warnings))
     if not answer.models:
         out.print(f"No model runs here. [dim]{NOTHING}[/]")
@@ -165,7 +164,7 @@ def show_summary(body: bytes) -> None:
     out.print(f"[dim]{UNITS}[/]")
     run = run_command(answer.models[0])
     if run:
-        out.print(f"[dim]Run the first:[/] {escape(run)}", soft_wrap=True)
+        out.print(f"[dim]Run the first:[/] {run}", soft_wrap=True)
     out.print(f"[dim]{MORE}[/]")
 
 
@@ -191,7 +190,7 @@ def show_catalog(body: bytes) -> None:
     )
     for row in answer.models:
         table.add_row(
-            escape(row.name), row.parameter_count, str(row.context_length), row.release_date, row.license, row.category
+            row.name, row.parameter_count, str(row.context_length), row.release_date, row.license, row.category
         )
     more = "" if answer.returned_models == answer.total_models else " (--limit N for more)"
     table.caption = f"{answer.returned_models} of {answer.total_models} models{more}"
@@ -200,7 +199,7 @@ def show_catalog(body: bytes) -> None:
 
 def warn(out: Console, warnings: tuple[str, ...]) -> None:
     for text in warnings:
-        out.print(f"[yellow]{escape(text)}[/]")
+        out.print(f"[yellow]{text}[/]")
 
 
 def show_columns(body: bytes) -> None:
@@ -212,7 +211,7 @@ def show_columns(body: bytes) -> None:
         if at == 0:
             for name in cells:
                 table.add_column(name, overflow="fold")
-        table.add_row(*map(escape, cells.values()))
+        table.add_row(*cells.values())
     table.caption = f"{answer['returned_models']} of {answer['total_models']} models"
     console().print(table)
 
@@ -223,7 +222,7 @@ def show_model(body: bytes) -> None:
     low, high = row.estimated_tps_range
     parts = row.memory_breakdown_gb
     rows = [
-        ("Model", f"{escape(row.name)} ({row.provider}, {row.origin})"),
+        ("Model", f"{row.name} ({row.provider}, {row.origin})"),
         ("Size", f"{row.parameter_count}, context {row.context_length} tokens, licence {row.license or 'not known'}"),
         ("Fit", f"{level(row)}, {row.run_mode_label}, {row.runtime_label}, {row.best_quant}"),
         ("Memory", f"{row.total_memory_gb:.2f} GiB: weights {parts.weights:.2f}, cache {parts.kv_cache:.2f}, "
@@ -240,8 +239,8 @@ def show_model(body: bytes) -> None:
     else:
         rows += [("GGUF", source.repo) for source in row.gguf_sources]
     if row.verify_command:
-        rows.append(("Verify", escape(row.verify_command)))
-    rows += [("Note", escape(note)) for note in row.notes]
+        rows.append(("Verify", row.verify_command))
+    rows += [("Note", note) for note in row.notes]
     out = console()
     out.print(facts(rows))
     if answer.explanation is not msgspec.UNSET:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from rich.markup import escape
 
 from llmfit.cli.doctor import Diagnosis
 from llmfit.cli.tables import console, facts, system_facts
@@ -16,13 +15,13 @@ def show_doctor(body: bytes) -> None:
     out = console()
     rows = [(version.name, version.value) for version in answer.versions]
     rows.append(("Catalog", f"{answer.catalog.version}, {answer.catalog.digest}"))
-    rows += [(chosen.name, escape(repr(chosen.value))) for chosen in answer.selectors]
+    rows += [(chosen.name, repr(chosen.value)) for chosen in answer.selectors]
     out.print(facts(rows + system_facts(answer.system)))
     for probe in answer.probes:
         out.print(f"\n[bold]{probe.name}[/] {probe.ms:.1f} ms, {len(probe.devices)} devices")
         out.print(facts(asked(probe) + [row for device in probe.devices for row in told(device)]))
     if answer.recording is not None:
-        out.print(f"\nRecorded in {escape(answer.recording.path)}. Look through it before you pass it on.")
+        out.print(f"\nRecorded in {answer.recording.path}. Look through it before you pass it on.")
         if answer.recording.differs:
             out.print(f"Played back, it differs in {', '.join(answer.recording.differs)}.")
 
@@ -31,19 +30,17 @@ def asked(probe: Probed) -> list[tuple[str, str]]:
     """What it asked, a line each; what is not there in one line."""
     absent = [ask.what for ask in probe.asked if ask.outcome in ("absent", "unset", "missing or cut off")]
     rows = [
-        (ask.kind, escape(f"{ask.what}: {ask.outcome}, {ask.ms:.1f} ms".removeprefix(": ")))
+        (ask.kind, f"{ask.what}: {ask.outcome}, {ask.ms:.1f} ms".removeprefix(": "))
         for ask in probe.asked
         if ask.what not in absent
     ]
-    return rows + ([("absent", escape(", ".join(absent)))] if absent else []) + [
-        ("warning", escape(text)) for text in probe.warnings
-    ]
+    return rows + ([("absent", ", ".join(absent))] if absent else []) + [("warning", text) for text in probe.warnings]
 
 
 def told(seen: Seen) -> list[tuple[str, str]]:
     """A device and its facts, each with where it is from and how sure that is."""
     device = seen.device
-    rows = [("device", escape(f"{device.name}, seen by {device.seen_by}{'' if device.visible else ', hidden'}"))]
+    rows = [("device", f"{device.name}, seen by {device.seen_by}{'' if device.visible else ', hidden'}")]
     if device.record:
         rows.append(("  record", device.record))
     for fact in seen.facts:

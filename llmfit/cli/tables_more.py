@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from llmfit import codes
@@ -16,8 +15,7 @@ from llmfit.wire.plan import Hardware, Plan
 from llmfit.wire.rows import Row
 
 MODES = {
-    code.title().replace("_", ""): label
-    for code, label in zip(codes.RUN_MODES, codes.LABELS["run_mode"], strict=True)
+    code.title().replace("_", ""): label for code, label in zip(codes.RUN_MODES, codes.LABELS["run_mode"], strict=True)
 }
 PATH_NAMES = {"gpu": "GPU", "cpu_offload": "GPU + RAM", "cpu_only": "CPU"}
 
@@ -30,7 +28,7 @@ def show_plan(body: bytes) -> None:
     sessions = f", {plan.concurrency} sessions" if plan.concurrency > 1 else ""
     parts = now.memory_breakdown_gb
     rows = [
-        ("Model", f"{escape(plan.model_name)} at {plan.quantization}, {plan.context} tokens of context"
+        ("Model", f"{plan.model_name} at {plan.quantization}, {plan.context} tokens of context"
                   f"{sessions}{target}"),
         ("Memory", f"{now.total_memory_gb:.2f} GiB: weights {parts.weights:.2f}, cache {parts.kv_cache:.2f}, "
                    f"buffers {parts.compute_buffer:.2f}, runtime {parts.overhead:.2f}"),
@@ -38,8 +36,8 @@ def show_plan(body: bytes) -> None:
         ("Here", f"{styled(now.fit_level)}, {MODES[now.run_mode]}, {now.estimated_tps:.1f} tok/s "
                  f"({now.estimated_tps_range[0]:.1f} to {now.estimated_tps_range[1]:.1f})"),
     ]  # fmt: skip
-    rows += [("Upgrade", escape(delta.description)) for delta in plan.upgrade_deltas]
-    rows += [("Warning", escape(text)) for text in plan.warnings]
+    rows += [("Upgrade", delta.description) for delta in plan.upgrade_deltas]
+    rows += [("Warning", text) for text in plan.warnings]
     out.print(facts(rows))
     table = headed("Way", ("VRAM GiB", "right"), ("RAM GiB", "right"), ("Fit", "left"), ("tok/s", "right"))
     for path in plan.run_paths:
@@ -55,7 +53,7 @@ def show_plan(body: bytes) -> None:
         if path.bandwidth_gbps:
             notes.append(f"{path.bandwidth_gbps:.0f} GB/s give the speed asked for")
         if notes:
-            out.print(f"[dim]{PATH_NAMES[path.path]}:[/] {escape('; '.join(notes))}", soft_wrap=True)
+            out.print(f"[dim]{PATH_NAMES[path.path]}:[/] {'; '.join(notes)}", soft_wrap=True)
     caches = ", ".join(f"{other.kv_quant} {other.memory_required_gb:.2f} GiB" for other in plan.kv_alternatives)
     out.print(f"[dim]By cache type:[/] {caches}", soft_wrap=True)
 
@@ -78,7 +76,7 @@ def show_diff(body: bytes) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", style="dim", no_wrap=True)
     for row in rows:
-        table.add_column(escape(row.name), overflow="fold")
+        table.add_column(row.name, overflow="fold")
     for name, texts in lines(rows):
         table.add_row(name, *texts)
     for name, figures, digits, better in numbers(rows):
@@ -87,16 +85,16 @@ def show_diff(body: bytes) -> None:
         ahead = [figure == best and len(set(shown)) > 1 for figure in figures]
         table.add_row(name, *(f"[bold]{text}[/]" if first else text for text, first in zip(shown, ahead, strict=True)))
     table.add_section()
-    table.add_row("Notes", *(escape("; ".join(row.notes)) for row in rows))
+    table.add_row("Notes", *("; ".join(row.notes) for row in rows))
     console().print(table)
 
 
 def lines(rows: tuple[Row, ...]) -> list[tuple[str, list[str]]]:
     return [
-        ("Provider", [escape(row.provider) for row in rows]),
+        ("Provider", [row.provider for row in rows]),
         ("Size", [row.parameter_count for row in rows]),
         ("Released", [row.release_date or "not known" for row in rows]),
-        ("Licence", [escape(row.license or "not known") for row in rows]),
+        ("Licence", [row.license or "not known" for row in rows]),
         ("Can", [", ".join(row.capabilities) for row in rows]),
         ("Fit", [level(row) for row in rows]),
         ("Runs as", [f"{row.run_mode_label}, {row.runtime_label}, {row.best_quant}" for row in rows]),

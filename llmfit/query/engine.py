@@ -87,7 +87,9 @@ class Engine:
 
     def _mark_installed(self) -> None:
         names = installed_names(os.environ, os.path.expanduser("~"))
-        self.catalog.core.mark_installed(self.catalog.rows_naming(names))
+        rows = self.catalog.rows_naming(names)
+        self.catalog.core.mark_installed(rows)
+        self.installed = tuple(sorted(rows))  # what answers say is installed, by row
 
     def adopt(self, catalog: Catalog) -> None:
         """From now on answer from another catalog."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Any, get_args
 
@@ -24,7 +24,7 @@ def sheet(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None, h
     if header:
         writer.writerow(columns)
     for row in rows:
-        cells = dict(flat(row))
+        cells = dict(flat(row, text=no_formula))
         writer.writerow([cells.get(column, "") for column in columns])
     return out.getvalue()
 
@@ -44,13 +44,19 @@ def columns_of(kind: Any, row: Mapping[str, Any] | None = None, prefix: str = ""
     return found
 
 
-def flat(row: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """(column, cell) of everything in an object."""
+def no_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: with an apostrophe where it begins like one."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def flat(row: Mapping[str, Any], prefix: str = "", text: Callable[[str], str] = str) -> Iterable[tuple[str, str]]:
+    """(column, cell) of everything in an object; `text`: what becomes of a cell that is no number."""
     for key, value in row.items():
         if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.", text)
         else:
-            yield prefix + key, cell(value)
+            words = isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], str))
+            yield prefix + key, text(cell(value)) if words else cell(value)
 
 
 def cell(value: Any) -> str:

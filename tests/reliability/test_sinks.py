@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from commands import llmfit
 from wire import Server
+
+from llmfit.wire.csv_rows import sheet
 
 ESCAPES = ["\x1b[31m", "\x07", "\x7f", "\x9b31m", "\u202e", "\u2028", "\r", "\n2026-01-01 00:00:00,000 WARNING forged"]
 BYTES = [bytes([one]) for one in (*range(33), 0x7F, 0x80, 0x9B, 0xA0, 0xFF)]
@@ -98,3 +105,81 @@ def test_deep_bodies(logged: tuple[str, Server]) -> None:
                     answer = server.get(f"/api/v1/{path}", {"Content-Type": "application/json"}, "POST", body)
                     assert answer.status == 400, (path, key, depth, answer)
                     assert len(answer.error()) < 300
+
+
+BOTH = "[/x][red]=1" + "".join(ESCAPES)
+MEMINFO = "MemTotal: 65536000 kB\nMemAvailable: 60000000 kB\n"
+
+
+def recording(folder: Path, name: str) -> Path:
+    """A machine with a GPU and a CPU of this name."""
+    files = folder / "files/proc"
+    files.mkdir(parents=True)
+    (files / "meminfo").write_text(MEMINFO)
+    (files / "cpuinfo").write_text(f"processor : 0\nmodel name : {name}\ncpu cores : 8\n")
+    listed = f"0, {name}, 24576, 24000, 00000000:01:00.0, GPU-1, 8.9, Disabled"
+    (folder / "commands.json").write_text(json.dumps({
+        "lspci -Dnn": {"status": 0, "stdout": f"0000:01:00.0 VGA compatible controller [0300]: {name} [10de:2684]"},
+    }))  # fmt: skip
+    gpu = {"index": 0, "name": name, "uuid": "GPU-1", "memory_total": 24 << 30, "memory_free": 23 << 30, "said": listed}
+    (folder / "nvml.json").write_text(json.dumps({"driver_version": "560", "gpus": [gpu], "devices": [gpu]}))
+    return folder
+
+
+@pytest.mark.parametrize("command", ["system", "fit", "summary", "doctor"])
+def test_names_of_a_recording(command: str, tmp_path: Path) -> None:
+    words = ("--from", str(recording(tmp_path / "machine", BOTH)), *(() if command == "summary" else (command,)))
+    done = llmfit(*words, "-n", "3") if command == "fit" else llmfit(*words)
+    clean(done.stdout)
+    clean(done.stderr)
+    assert "forged" not in {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("2026")}
+    assert command != "system" or "[/x][red]=1" in "".join(done.stdout.split()), done
+
+
+def test_own_models_and_file_names(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    note = "[/x][red]=1"
+    text = f'id = "acme/strange-1B"\nparams_total = 1e9\nnote = "{note}"\nprovider = "{note}"\n'
+    (folder / "a.toml").write_text(text)
+    (folder / f"b{chr(27)}[31m{chr(10)}c.toml").write_text("no toml")
+    listing, check, search = ("catalog", "list"), ("catalog", "check"), ("fit", "--search", "strange")
+    for words in (("info", "acme/strange-1B"), listing, search, check):
+        done = llmfit(*words, LLMFIT_MODELS_DIR=str(folder))
+        clean(done.stdout)
+        clean(done.stderr)
+    assert note in llmfit("info", "acme/strange-1B", LLMFIT_MODELS_DIR=str(folder)).stdout
+
+
+def test_cells_that_begin_like_a_formula() -> None:
+    rows = [{"a": text, "b": -1.5, "c": [text, "x"], "d": [-1, 2], "e": {"f": text}}
+            for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "x=1")]  # fmt: skip
+    for found, row in zip(csv.DictReader(io.StringIO(sheet(rows), newline="")), rows, strict=True):
+        shown = row["a"] if row["a"] == "x=1" else f"'{row['a']}"
+        assert (found["a"], found["b"], found["d"], found["e.f"]) == (shown, "-1.5", "-1 2", shown)
+        assert found["c"].startswith((shown, f"'{shown}", "["))
+
+
+@pytest.mark.parametrize("name", ["commands", "env", "nvml", "psutil", "streaming"])
+def test_json_files_of_a_recording(name: str, tmp_path: Path) -> None:
+    """Broken, of another kind, a folder, a link to a device, a pipe: one line, and at once."""
+    folder = recording(tmp_path / "machine", "a GPU")
+    path = folder / f"{name}.json"
+    texts = b"{", b"[1]", b"\xff", b"[" * 600 + b"]" * 600, b'"' + b"a" * 99 + b"\x1b[31m"
+    for broken in (*texts, "folder", "device", "pipe"):
+        if path.is_dir():
+            path.rmdir()
+        path.unlink(missing_ok=True)
+        if broken == "folder":
+            path.mkdir()
+        elif broken == "device":
+            path.symlink_to("/dev/zero")
+        elif broken == "pipe":
+            os.mkfifo(path)
+        else:
+            path.write_bytes(broken)  # type: ignore[arg-type]
+        done = llmfit("--from", str(folder), "system", LLMFIT_NO_PROBE="0")
+        assert done.stderr.count("\n") <= 1, done
+        clean(done.stderr)
+        assert done.returncode in (0, 1, 2)
+        assert done.returncode or name == "streaming"

@@ -271,12 +271,12 @@ class ReplaySource:
         return self._env.get(name)
 
     def streaming(self, plan: Plan) -> Streaming | None:
-        path = self._folder / "streaming.json"
-        if not path.exists():
+        if not (self._folder / "streaming.json").exists():
             return None
         from llmfit.hardware.sources.bandwidth import Streaming
 
-        return msgspec.json.decode(path.read_bytes(), type=Streaming)
+        found: Streaming = self._json("streaming.json", Streaming, None)
+        return found
 
     def nvml(self) -> NvmlSnapshot:
         return self._nvml

@@ -13,16 +13,11 @@ from typing import Any
 import msgspec
 from sanic import Request
 
+from llmfit.errors import printable
+
 FORMATS = ("text", "json")
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 access = logging.getLogger("llmfit.access")
-
-
-def printable(text: str) -> str:
-    """The text with all that a terminal or another reader of lines might obey written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class JsonLines(logging.Formatter):

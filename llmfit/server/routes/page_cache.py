@@ -151,7 +151,8 @@ class PageCache:
 
     def etag(self, key: Key) -> str:
         engine = self.engine
-        return etag_of(__version__, engine.catalog.name, engine.max_context, engine.machine, node(), key)
+        facts = (engine.catalog.name, engine.installed, engine.max_context, engine.machine)
+        return etag_of(__version__, *facts, node(), key)
 
     def make(self, key: Key, form: Form = JSON) -> Finished | Rows:
         """Parse, run and encode, without compressing. Raises LlmfitError."""

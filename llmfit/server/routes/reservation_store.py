@@ -27,10 +27,24 @@ except ImportError:  # Windows: there is one worker, and one thread of it that w
     fcntl = None
 
 MOST = 256  # reservations
-HALF = 1 << 19  # bytes
+HALF = 1 << 21  # bytes; those that are never used take no memory
 COUNT = 8
 LENGTH = struct.Struct("=I")
 EMPTY = bytes(COUNT)
+
+
+class Gpu(msgspec.Struct, frozen=True, array_like=True):
+    """By what a device is known again: its uuid, else its PCI address, else its name and which of that name it is."""
+
+    uuid: str | None
+    pci_address: str | None
+    name: str
+
+    def same(self, other: Gpu) -> bool:
+        for one, two in ((self.uuid, other.uuid), (self.pci_address, other.pci_address)):
+            if one and two:
+                return one == two
+        return self.name == other.name
 
 
 class HeldMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +54,8 @@ class HeldMemory(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     expires_at: str
     ram_bytes: int
-    vram_bytes: tuple[int, ...]  # by device, in the order of Machine.devices
+    vram_bytes: tuple[int, ...]  # by device, in the order that Machine.devices had
+    gpus: tuple[Gpu, ...] = ()  # which devices these were; without: those that are in that order now
     label: str | None = None
     model: str | None = None
     quantization: str | None = None

@@ -19,7 +19,7 @@ from llmfit.query.engine import Engine, generation
 from llmfit.query.trial import Trial
 from llmfit.query.values import LONGEST_TEXT, model_of
 from llmfit.server.routes.events import change_of
-from llmfit.server.routes.reservation_store import HeldMemory, ReservationStore, new_id
+from llmfit.server.routes.reservation_store import Gpu, HeldMemory, ReservationStore, new_id
 from llmfit.wire import placement as wire
 
 TTL, MOST_TTL = 300, 86_400  # seconds: where none is asked for, at most
@@ -58,12 +58,13 @@ class Reservations:
         """What is held."""
         self.settle()
         held = sorted(self.live(), key=lambda one: one.until)
-        devices = range(len(self.observed.devices))
+        devices = self.observed.devices
+        parts = [held_on(gpus_of(self.observed), one) for one in held]
         machine = self.engine.machine
         return wire.Reservations(
             reservations=tuple(map(shown, held)),
             ram_gb=gib_up(sum(one.ram_bytes for one in held)),
-            vram_gb=tuple(gib_up(sum(sum(one.vram_bytes[at : at + 1]) for one in held)) for at in devices),
+            vram_gb=tuple(map(gib_up, map(sum, zip(*parts, strict=True)))) if parts else (0.0,) * len(devices),
             free_ram_gb=gib_down(machine.ram_available_bytes),
             free_vram_gb=tuple(gib_down(device.free_bytes) for device in machine.devices),
             generation=generation(machine, self.engine.catalog),
@@ -83,7 +84,8 @@ class Reservations:
                 ram, vram, about = self._for_model(machine, body)
             else:
                 (ram, vram), about = for_sizes(machine, body), {}
-            made = HeldMemory(id=new_id(), ram_bytes=ram, vram_bytes=vram, label=label, **ends(seconds), **about)
+            about |= {"label": label, "gpus": gpus_of(machine), **ends(seconds)}
+            made = HeldMemory(id=new_id(), ram_bytes=ram, vram_bytes=vram, **about)
             self.store.write([*held, made])
         self.settle()
         return shown(made)
@@ -123,9 +125,29 @@ class Reservations:
 
 def less(machine: Machine, held: list[HeldMemory]) -> Machine:
     """The machine without what is held."""
+    gpus = gpus_of(machine) if held else ()
     for one in held:
-        machine = taken(machine, one.ram_bytes, one.vram_bytes)
+        machine = taken(machine, one.ram_bytes, held_on(gpus, one))
     return machine
+
+
+def gpus_of(machine: Machine) -> tuple[Gpu, ...]:
+    """By what each device is known again."""
+    found, names = [], list[str]()
+    for device in machine.devices:
+        domain, _, rest = (device.pci_address or "").lower().partition(":")
+        address = f"{domain.lstrip('0')}:{rest}" if rest else None
+        names.append(device.name)
+        found.append(Gpu(device.uuid, address, f"{device.name} {names.count(device.name)}"))
+    return tuple(found)
+
+
+def held_on(gpus: tuple[Gpu, ...], one: HeldMemory) -> tuple[int, ...]:
+    """Bytes that a reservation holds of each of these devices: of one that is not there it holds nothing here."""
+    if not one.gpus:
+        return one.vram_bytes
+    pairs = list(zip(one.gpus, one.vram_bytes, strict=True))
+    return tuple(sum(part for held, part in pairs if held.same(gpu)) for gpu in gpus)
 
 
 def for_sizes(machine: Machine, body: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
