@@ -123,6 +123,8 @@ class Command(click.Command):
 
 def query_of(endpoint: str, given: dict[str, tuple[str, ...]], name: str | None = None) -> Any:
     """The Query of the flags; BadParam with the same text that HTTP gives. A profile may be a file here."""
+    if len(given.get("gpu") or ()) > 1:  # `--gpu A --gpu B`
+        given = {**given, "gpu": (" + ".join(given["gpu"]),)}
     pairs = [(key, value) for key, values in given.items() for value in values]
     try:
         query = params.parse(pairs, endpoint, name).query

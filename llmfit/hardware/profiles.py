@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 
+from msgspec.structs import replace
+
 from llmfit.catalog.tables import Profile, Tables
 from llmfit.errors import BadParam
 from llmfit.hardware.probes.cpu import find_family, fp32_tflops, ram_bandwidth
 from llmfit.hardware.probes.topology import Topology
 from llmfit.machine import GIB, Machine
 
+LONGEST_CPU = 100
 # by SIMD unit
 ARCHES = {"neon": "arm", "sve": "arm", "sve2": "arm", "rvv": "riscv", "lasx": "loongarch", "vsx": "power"}
 
@@ -71,3 +74,28 @@ def bare_machine(profile: Profile, tables: Tables, observed_at: str = "") -> Mac
         observed_at=observed_at,
         warnings=tuple(warnings),
     )
+
+
+def with_cpu(machine: Machine, name: str, cores: int | None, tables: Tables) -> Machine:
+    """The machine with another CPU: its cores (those common in its family, unless given), speed and RAM bandwidth.
+
+    BadParam with the nearest families where the CPU table does not know the name.
+    """
+    text = " ".join(name.split())
+    if not text or len(text) > LONGEST_CPU:
+        raise BadParam(f"invalid cpu value: use a name of 1 to {LONGEST_CPU} characters")
+    family = find_family(text, tables)
+    if family is None:
+        known = {family.family.lower(): family.family for family in tables.cpus if family.segment != "generic"}
+        near = difflib.get_close_matches(text.lower(), known, n=3, cutoff=0.0)
+        listed = ", ".join(known[each] for each in near)
+        raise BadParam(f'invalid cpu value: no such CPU "{text[:60]}"; nearest: {listed}')
+    profile = Profile(cpu=text, cpu_cores=cores, ram_gb=max(machine.ram_total_bytes / GIB, 0.001))
+    other = bare_machine(profile, tables)
+    facts = (
+        "cpu_name", "cpu_cores", "cpu_arch", "ram_bandwidth_gbps", "ram_bandwidth_max_gbps", "ram_bandwidth_source",
+        "cpu_fp32_tflops", "cpu_has_avx",
+    )  # fmt: skip
+    kept = tuple(warning for warning in machine.warnings if not warning.startswith("CPU:"))
+    changes = {fact: getattr(other, fact) for fact in facts}
+    return replace(machine, **changes, warnings=(*kept, *other.warnings))

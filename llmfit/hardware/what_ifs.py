@@ -15,7 +15,7 @@ from llmfit.hardware.names.unified import metal_doubt, unified_share
 from llmfit.hardware.probes.mig import mig_devices
 from llmfit.hardware.probes.one_memory import settle_bandwidth
 from llmfit.hardware.probes.ram_speed import RamSpeed
-from llmfit.hardware.profiles import bare_machine, find_profile
+from llmfit.hardware.profiles import bare_machine, find_profile, with_cpu
 from llmfit.hardware.sources.nvml import NvmlDevice, NvmlMig
 from llmfit.machine import GIB, Device, Machine
 
@@ -49,6 +49,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     vram_gb: float | None = None  # over all GPUs together
     gpu_bandwidth_gbps: float | None = None  # of each GPU
     ram_gb: float | None = None
+    cpu: str | None = None  # a name that the CPU table knows
     cpu_cores: int | None = None
     ram_bandwidth_gbps: float | None = None
     unified_memory: bool | None = None
@@ -65,13 +66,18 @@ def apply_whatif(machine: Machine, whatif: WhatIf, tables: Tables) -> Machine:
         machine = profile_machine(profile, tables, machine.observed_at)
         return apply_whatif(machine, replace(whatif, profile=None), tables)
     warnings: list[str] = []
+    if whatif.cpu is not None:
+        machine = with_cpu(machine, whatif.cpu, whatif.cpu_cores, tables)
     named = parts_of(whatif.gpu, whatif.ram_gb, tables, warnings) if whatif.gpu is not None else []
     _check_removal(whatif)
     ram = _ram(machine, whatif, named)
     devices = _devices(machine, whatif, named, ram or machine.ram_total_bytes)
-    if whatif.ram_bandwidth_gbps is not None:
-        asked = RamSpeed(gbps=whatif.ram_bandwidth_gbps, max_gbps=whatif.ram_bandwidth_gbps, source="request")
-        devices, _ = settle_bandwidth(devices, asked, False, tables, warnings)
+    gbps, origin = whatif.ram_bandwidth_gbps, "request"
+    if gbps is None and whatif.cpu is not None:
+        gbps, origin = machine.ram_bandwidth_gbps, "table"
+    if gbps is not None:  # a GPU that shares RAM is no faster
+        ram_speed = RamSpeed(gbps=gbps, max_gbps=gbps, source=origin)
+        devices, _ = settle_bandwidth(devices, ram_speed, False, tables, warnings)
     if whatif.gpu_bandwidth_gbps is not None:
         _need(devices, "gpu_bandwidth_gbps")
         value = whatif.gpu_bandwidth_gbps
@@ -87,7 +93,7 @@ def apply_whatif(machine: Machine, whatif: WhatIf, tables: Tables) -> Machine:
 
 def profile_machine(profile: Profile, tables: Tables, observed_at: str = "") -> Machine:
     """The whole machine of a profile: what it has in common with a what-if is one, with the same errors."""
-    keys = {field.name for field in msgspec.structs.fields(WhatIf)} - {"cpu_cores"}
+    keys = {field.name for field in msgspec.structs.fields(WhatIf)} - {"cpu", "cpu_cores"}
     own = {key: getattr(profile, key) for key in keys if hasattr(profile, key)}
     return apply_whatif(bare_machine(profile, tables, observed_at), WhatIf(**own), tables)
 
@@ -260,7 +266,8 @@ def _host(machine: Machine, whatif: WhatIf, named: list[Part], ram: int | None) 
     if ram is not None:
         changes |= {"ram_total_bytes": ram, "ram_available_bytes": ram}
     bandwidth, origin = whatif.ram_bandwidth_gbps, "request"
-    if bandwidth is None and named and is_apu(named[0].row):  # the RAM is the chip's
+    apart = whatif.cpu is not None and named and named[0].row.vendor in ("amd", "intel")  # RAM is what that CPU takes
+    if bandwidth is None and named and is_apu(named[0].row) and not apart:  # the RAM is the chip's
         bandwidth, origin = named[0].row.memory_bandwidth_gbps, "table"
     if bandwidth is not None:
         changes |= {
@@ -268,7 +275,7 @@ def _host(machine: Machine, whatif: WhatIf, named: list[Part], ram: int | None) 
             "ram_bandwidth_max_gbps": bandwidth,
             "ram_bandwidth_source": origin,
         }
-    if whatif.cpu_cores is not None:
+    if whatif.cpu_cores is not None and whatif.cpu is None:
         changes["cpu_cores"] = whatif.cpu_cores
         if machine.cpu_fp32_tflops is not None:
             scaled = machine.cpu_fp32_tflops * whatif.cpu_cores / machine.cpu_cores

@@ -22,6 +22,8 @@ class Machines(TypedDict, total=False):
     """What if each GPU read so many GB/s?"""
     ram_gb: float | None
     """What if there were so many GiB of RAM, all of it free?"""
+    cpu: str | None
+    """What if the CPU were this one: its cores, RAM bandwidth and speed?"""
     cpu_cores: int | None
     """What if the CPU had so many cores?"""
     ram_bandwidth_gbps: float | None

@@ -169,6 +169,10 @@ PARAMS = (
         help="What if there were so many GiB of RAM, all of it free?",
     ),
     Param(
+        name="cpu", kind="text", stage="machine", example="Ryzen 9 7950X", endpoints=WHATIF,
+        help="What if the CPU were this one: its cores, RAM bandwidth and speed?",
+    ),
+    Param(
         name="cpu_cores", kind="positive", stage="machine", endpoints=WHATIF, at_most=4096,
         help="What if the CPU had so many cores?",
     ),

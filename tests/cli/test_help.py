@@ -97,3 +97,10 @@ def test_the_first_screen_says_what_its_figures_are_and_where_to_go_on() -> None
     assert "GiB RAM free" in text
     if "No model runs here" not in text:
         assert "Score: of 100." in text and "More: llmfit fit" in text
+
+
+def test_a_gpu_that_is_named_again_is_another_one() -> None:
+    from llmfit.cli.common import query_of
+
+    assert query_of("system", {"gpu": ("RTX 4090", "2x RTX 3060")}).gpu == "RTX 4090 + 2x RTX 3060"
+    assert query_of("system", {"gpu": ("RTX 4090",)}).gpu == "RTX 4090"

@@ -253,3 +253,103 @@ def test_several_kinds_of_gpu_are_not_multiplied(what, machine, tables):
         apply_whatif(both, WhatIf(gpu_count=2), tables)
     sizes = [gpu.total_bytes for gpu in apply_whatif(both, WhatIf(vram_gb=18), tables).devices]
     assert sizes == [pytest.approx(12 * GIB, rel=0.01), pytest.approx(6 * GIB, rel=0.01)]
+
+
+def test_another_cpu_brings_its_cores_speed_and_ram(what):
+    result = what(BARE, cpu="AMD Ryzen 9 7950X", cpu_cores=16)
+    assert (result.cpu_name, result.cpu_cores, result.cpu_arch) == ("AMD Ryzen 9 7950X", 16, "x86")
+    assert (result.ram_bandwidth_gbps, result.ram_bandwidth_source) == (83.2, "table")
+    assert result.cpu_fp32_tflops == pytest.approx(16 * 32 * (4.5 + 5.4) / 2 / 1000, abs=0.001)
+    assert not any("CPU" in text for text in result.warnings)
+    assert any("as is common" in text for text in what(BARE, cpu="EPYC 9654").warnings)
+    assert what(BARE, cpu="EPYC 9654", ram_bandwidth_gbps=300).ram_bandwidth_gbps == 300
+    assert what(BARE, profile="desktop-rtx-3090", cpu="i9-14900K").devices[0].name == "GeForce RTX 3090"
+    assert what(BARE, cpu="Ryzen 7 7840U", gpu="Radeon 780M").devices[0].bandwidth_gbps == 89.6
+
+
+@pytest.mark.parametrize("name", ["nonsense", " ", "x" * 101])
+def test_a_cpu_that_is_not_known_is_refused(what, name):
+    with pytest.raises(BadParam, match="invalid cpu value: "):
+        what(BARE, cpu=name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "record", "count"),
+    [
+        ("7900 xtx", "amd-rx-7900-xtx", 1),
+        ("7900xtx", "amd-rx-7900-xtx", 1),
+        ("6800xt", "amd-rx-6800-xt", 1),
+        ("9070xt", "amd-rx-9070-xt", 1),
+        ("rx 9070xt", "amd-rx-9070-xt", 1),
+        ("3090 x2", "nvidia-rtx-3090", 2),
+        ("3090ti x4", "nvidia-rtx-3090-ti", 4),
+        ("(2x) rtx 4090", "nvidia-rtx-4090", 2),
+        ("rtx 4090 (x2)", "nvidia-rtx-4090", 2),
+        ("2\u00d7 RTX 3090", "nvidia-rtx-3090", 2),
+        ("4x MI300A", "amd-mi300a", 4),
+        ("MI250X", "amd-mi250x", 1),
+        ("MI250X / MI250", "amd-mi250", 1),
+        ("4080S", "nvidia-rtx-4080-super", 1),
+        ("4070TiS", "nvidia-rtx-4070-ti-super", 1),
+        ("RTX PRO 6000 blackwell max-q", "nvidia-rtx-pro-6000-blackwell-max-q", 1),
+        ("rtx pro 6000 server", "nvidia-rtx-pro-6000-blackwell-server", 1),
+        ("rtx pro 2000 laptop", "nvidia-rtx-pro-2000-blackwell-laptop", 1),
+        ("b50", "intel-arc-pro-b50", 1),
+        ("arc b60", "intel-arc-pro-b60", 1),
+        ("RTX Spark", "nvidia-rtx-spark-n1x", 1),
+        ("4090d", "nvidia-rtx-4090-d", 1),
+        ("V100-SXM3-32GB", "nvidia-tesla-v100-sxm3", 1),
+        ("A800 40GB Active", "nvidia-a800-40gb-active", 1),
+        ("Adreno X2-90", "qualcomm-snapdragon-x2-elite", 1),
+        ("Tesla-T4-SHARED", "nvidia-tesla-t4", 1),
+    ],
+)
+def test_names_as_people_and_clusters_write_them(what, typed, record, count):
+    devices = what(BARE, gpu=typed).devices
+    assert [device.record for device in devices] == [record] * count
+
+
+@pytest.mark.parametrize(
+    "typed", ["RTX 5090 Ti", "RTX 5080 SUPER", "RTX 3090 SUPER", "RX 9070 XTX", "Arc B770", "M4 Ultra", "nano super"]
+)
+def test_a_variant_that_no_record_has_is_unknown(what, typed):
+    with pytest.raises(BadParam, match=r"no such GPU|fits several"):
+        what(BARE, gpu=typed)
+
+
+@pytest.mark.parametrize("text", ["4090+3090", "4090 + 3090", "rtx 4090, rtx 3090", "rtx 4090 and rtx 3090"])
+def test_several_kinds(what, text):
+    assert [device.record for device in what(BARE, gpu=text).devices] == ["nvidia-rtx-4090", "nvidia-rtx-3090"]
+    assert what(BARE, gpu="Ryzen AI Max+ 395").devices[0].record == "amd-radeon-8060s"
+
+
+@pytest.mark.parametrize(
+    ("label", "record", "gigabytes", "memory", "compute"),
+    [
+        ("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", "nvidia-a100-sxm-40gb", 5, 1 / 8, 1 / 7),
+        ("NVIDIA-H100-80GB-HBM3-MIG-1g.10gb.me", "nvidia-h100-sxm", 10, 1 / 8, 1 / 7),
+        ("NVIDIA H200 MIG 1c.3g.71gb", "nvidia-h200", 71, 4 / 8, 1 / 7),
+        ("A30-MIG-2g.12gb", "nvidia-a30", 12, 4 / 8, 2 / 4),
+        (
+            "NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition-MIG-1g.24gb",
+            "nvidia-rtx-pro-6000-blackwell-server", 24, 2 / 8, 1 / 4,
+        ),
+    ],
+)  # fmt: skip
+def test_a_part_of_a_card(what, tables, label, record, gigabytes, memory, compute):
+    (device,) = what(BARE, gpu=label).devices
+    card = next(row for row in tables.accelerators if row.id == record)
+    assert (device.record, device.total_bytes) == (record, gigabytes * 10**9)
+    assert device.bandwidth_gbps == pytest.approx(card.memory_bandwidth_gbps * memory, rel=0.001)
+    assert device.fp32_tflops == pytest.approx(card.fp32_tflops * compute, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("gib", "share", "known"),
+    [(16, 0.74, True), (18, 0.74, True), (36, 0.78, True), (64, 0.81, True), (128, 0.84, True), (8, 2 / 3, False),
+     (96, 0.75, False), (512, 0.75, False)],
+)  # fmt: skip
+def test_what_metal_allows_since_macos_26(what, gib, share, known):
+    result = what(BARE, gpu="Apple M3 Max", ram_gb=gib)
+    assert result.devices[0].total_bytes == pytest.approx(gib * GIB * share, abs=1)
+    assert any("Metal" in text for text in result.warnings) is not known

@@ -18,7 +18,7 @@ from llmfit.query.engine import Engine, provider_mask
 from llmfit.query.params import parse
 from llmfit.server.routes.page_cache import pairs_of
 
-from .conftest import NAMES
+from ..conftest import NAMES
 
 TOP: dict[str, Any] = {"min_level": 1, "limit": 5, "distinct": True}
 

@@ -13,8 +13,8 @@ from llmfit.query import params
 from llmfit.query.params import BY_NAME, ENDPOINTS, LISTS, PARAMS, Param, echo, parse
 from llmfit.wire.rows import Row
 
-WHATIF = ("profile", "gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_gb", "cpu_cores", "ram_bandwidth_gbps",
-          "unified_memory", "backend")  # fmt: skip
+WHATIF = ("profile", "gpu", "gpu_count", "vram_gb", "gpu_bandwidth_gbps", "ram_gb", "cpu", "cpu_cores",
+          "ram_bandwidth_gbps", "unified_memory", "backend")  # fmt: skip
 FITS = "perfect|good|marginal|too_tight"
 INTEGERS = ("-1", "1.5", "ten", "1e3", "0x10", "+1", "1 000", "1234567890123", "\u0663")  # the last is an Arabic 3
 NUMBERS = ("-1", "ten", "1e", "e3", "1e400", "1e3.5", "nan", "inf", "1,5", ".", "+1", "1000001")
@@ -80,6 +80,7 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
                 "use a non-negative number up to 1000000"),
     "gpu_bandwidth_gbps": ({"1008": 1008.0}, ("0", *NUMBERS), "use a positive number up to 1000000"),
     "ram_gb": ({"64": 64.0, "0.5": 0.5}, ("0", *NUMBERS), "use a positive number up to 1000000"),
+    "cpu": ({"Ryzen 9 7950X": "Ryzen 9 7950X"}, ("x" * 201,), "use a non-empty text of at most 200 characters"),
     "cpu_cores": ({"8": 8, "4096": 4096}, ("0", "4097", *INTEGERS), "use a positive integer up to 4096"),
     "ram_bandwidth_gbps": ({"83.2": 83.2}, ("0", *NUMBERS), "use a positive number up to 1000000"),
     "unified_memory": ({"true": True, "off": False}, BOOLEANS, "use true|false"),
