@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -78,6 +78,7 @@ class Hub:
         self._ask, self._limit = utils.http_backoff, utils.parse_ratelimit_headers
         self._headers = utils.build_hf_headers(library_name="llmfit") | {"Accept-Encoding": "identity"}
         self.waiting = waiting or (lambda seconds: None)
+        self._file = False
         session: Any = get_session()
         self._http: Any = sys.modules[type(session).__mro__[0].__module__.partition(".")[0]]
         session.event_hooks["response"] = [*session.event_hooks.get("response", []), self._look]
@@ -90,6 +91,9 @@ class Hub:
             if seconds > MOST_WAIT:
                 raise Unreachable(f"the Hub asks to wait {seconds:.0f} s: run the command again after that")
             self.waiting(seconds + 1)
+        target = urljoin(str(response.request.url), response.headers.get("location", ""))
+        if response.is_redirect and not self._file and urlsplit(target)[:2] != urlsplit(self.endpoint)[:2]:
+            raise Unreachable(f"the Hub at {self.endpoint} sends to another host for what it says of models")
         response.stream = bounded(self._http, response.stream)
 
     def _wait(self, headers: Any) -> int:
@@ -104,6 +108,7 @@ class Hub:
     def get(self, path: str, **params: Any) -> Any:
         """The answer to a GET; Refused or Unreachable."""
         url = path if "://" in path else self.endpoint + path
+        self._file = "/resolve/" in urlsplit(url).path  # files may lie on the hosts that store them
         try:
             response = self._ask(
                 "GET", url, max_retries=TRIES, base_wait_time=FIRST_PAUSE, max_wait_time=MOST_PAUSE,

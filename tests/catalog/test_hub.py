@@ -273,6 +273,21 @@ def test_an_answer_without_end(hub: Hub, own: Own) -> None:
     assert (status, err) == (1, "llmfit: the Hub answers with more than 16 MiB\n")
 
 
+@pytest.mark.parametrize("path", ["/api/models", "/elsewhere"])
+def test_what_it_says_comes_from_its_own_host(hub: Hub, own: Own, path: str) -> None:
+    """A redirect to another host is not followed, on the way through its own neither."""
+
+    def elsewhere(handler: Handler) -> bool:
+        there = "/elsewhere" if path != "/api/models" and handler.path.startswith("/api") else "http://localhost:9/models"
+        handler.answer(b"", 302, Location=there)
+        return True
+
+    hub.wrong.append(elsewhere)
+    hub.wrong.append(elsewhere)
+    status, _, err = own.run("catalog", "update")
+    assert status == 1 and err.endswith("sends to another host for what it says of models\n"), err
+
+
 def test_the_token_goes_to_no_other_host(hub: Hub, own: Own) -> None:
     def elsewhere(handler: Handler) -> bool:
         handler.answer(b'[{"id": "acme/x"}]', Link='<http://localhost:9/api/models?cursor=1>; rel="next"')

@@ -18,6 +18,9 @@ import pytest
 import trustme
 from wire import SYSTEM, TOP, Server
 
+from llmfit.errors import LlmfitError
+from llmfit.server.http.access import Tokens
+
 TOKEN, OTHER = "a-token-of-some-length", "another-token-of-some-length"
 ANSWERS = ["/", "/health", SYSTEM, TOP, "/docs", "/openapi.json", "/api/v1/hardware", "/nope", TOP + "?limit=x"]
 Start = Callable[..., Server]
@@ -53,6 +56,16 @@ def tokens(tmp_path: Path) -> Path:
     path = tmp_path / "tokens"
     path.write_text(TOKEN + "\n")
     return path
+
+
+def test_comments_in_a_token_file(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(f"# who may ask, and since when\n#{OTHER}\n{TOKEN}\n")
+    found = Tokens(str(tmp_path / "tokens"))
+    assert found.takes(f"Bearer {TOKEN}")
+    assert not found.takes(f"Bearer {OTHER}") and not found.takes(f"Bearer #{OTHER}")
+    (tmp_path / "tokens").write_text(f"#{TOKEN}\n")
+    with pytest.raises(LlmfitError, match="holds no token"):
+        Tokens(str(tmp_path / "tokens"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "llmfit.example"])

@@ -47,6 +47,20 @@ def test_the_image_is_not_roots_and_is_asked_for_its_health() -> None:
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("name", ["build", "requirements"])
+def test_the_image_installs_by_digest(name: str) -> None:
+    """Every package of a lock file has one version and digests, and what the project needs is among them."""
+    text = (DEPLOY / f"{name}.lock").read_text()
+    packages = re.findall(r"^(?! )([a-z0-9_.-]+)==\S+", text, re.MULTILINE)
+    blocks = re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]
+    assert len(blocks) == len(packages) and all("--hash=sha256:" in block for block in blocks)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = project["build-system"]["requires"] if name == "build" else project["project"]["dependencies"]
+    names = {re.match(r"[\w.-]+", each)[0].lower().replace("_", "-") for each in needed}  # type: ignore[index]
+    assert names <= set(packages), names - set(packages)
+    assert f"--require-hashes -r /src/docs/deploy/{name}.lock" in (DEPLOY / "Dockerfile").read_text()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 def test_the_unit_is_right_and_closed(tmp_path: Path) -> None:
     unit = DEPLOY / "llmfit.service"

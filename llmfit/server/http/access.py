@@ -125,9 +125,9 @@ def digests_of(path: str, flags: int = 0) -> list[bytes]:
             text = file.read(MOST_TOKEN_BYTES + 1) or b""  # None where a pipe has nothing yet
     except OSError as error:
         raise LlmfitError(f"cannot read the token file {path}: {error.strerror or error}") from None
-    tokens = [line for line in (raw.strip() for raw in text.splitlines()) if line]
+    tokens = [line for line in (raw.strip() for raw in text.splitlines()) if line and not line.startswith(b"#")]
     if not tokens or len(text) > MOST_TOKEN_BYTES:
-        raise LlmfitError(f"the token file {path} holds no token or too much: use one token a line")
+        raise LlmfitError(f"the token file {path} holds no token or too much: use one token a line; # begins a comment")
     for at, token in enumerate(tokens, 1):
         if len(token) < SHORTEST_TOKEN or not all(0x21 <= each < 0x7F for each in token):
             raise LlmfitError(
