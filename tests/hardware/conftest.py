@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from llmfit.machine import Machine
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
+X86 = "processor: 0\nmodel name: AMD Ryzen 5 5600 6-Core Processor\nphysical id: 0\ncore id: 0\nflags: fma avx avx2\n"
+MEMINFO = "MemTotal: 32800000 kB\nMemAvailable: 29520000 kB\n"
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +42,20 @@ def machine(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         return detect(tables, ReplaySource(folder))
 
     return read
+
+
+@pytest.fixture
+def seen(tables, tmp_path):
+    """What is detected where these files are, and these answers: of commands, NVML, the environment, psutil."""
+
+    def detected(files=(), **parts):
+        content = {"/proc/cpuinfo": X86, "/proc/meminfo": MEMINFO, **dict(files)}
+        for path, text in content.items():
+            file = tmp_path / "files" / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        for name, value in parts.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(value))
+        return detect(tables, ReplaySource(tmp_path))
+
+    return detected

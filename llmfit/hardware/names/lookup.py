@@ -196,7 +196,7 @@ def _choose(text: str, rows: list[Accelerator], hints: Hints) -> Match:
         least = min(_distance(row, hints.memory_mib) for row in rows)
         rows = [row for row in rows if _distance(row, hints.memory_mib) == least]
     row = rows[0] if len(rows) == 1 else next((row for row in rows if row.default), None)
-    if row is None and all(_alike(row) == _alike(rows[0]) for row in rows):  # "MI250X / MI250"
+    if row is None and not rows[0].unified and all(_alike(row) == _alike(rows[0]) for row in rows):  # "MI250X / MI250"
         row = min(rows, key=lambda row: row.fp16_tflops or 0)
     if row is None:
         return Match(candidates=tuple(rows))
