@@ -89,8 +89,10 @@ def weight_errors(cells: list[Cells], estimator: Estimator) -> list[Error]:
         shape = estimator.shape(**bench.memory_row(row).facts)
         group = re.search(r"-g(\d+)$", row["quant"])
         return estimator.weights(
-            shape, weight_label(row), imatrix=row.get("imatrix") != "0", group=int(group[1]) if group else None
-        )
+            shape, weight_label(row), imatrix=row.get("imatrix") != "0", group=int(group[1]) if group else None,
+            made="" if row.get("recipe") == "uploader-2026" else "2025",
+            experts_kept=row.get("recipe") == "experts-mxfp4",
+        )  # fmt: skip
 
     return [scored(row, "size_bytes", predict) for row in cells]
 

@@ -20,11 +20,14 @@ FORMATS = (
 # in src/llmfit/estimate).
 TENSORS = (
     "body", "embedding", "output", "attn_q", "attn_k", "attn_v", "attn_qkv", "attn_out", "ffn_gate", "ffn_up",
-    "ffn_down", "experts_gate", "experts_up", "experts_down",
+    "ffn_down", "experts_gate", "experts_up", "experts_down", "heads",
 )  # fmt: skip
 SPEED_CLASSES = ("f16", "q8", "q56", "q4", "q4_0", "q23")  # how a quantization reads: the logits of policy.csv
-LAYER_SETS = ("all", "more_bits", "first_2", "first_4", "first_eighth", "first_sixteenth", "middle")
-MIX_CONDITIONS = ("", "gqa4", "experts4", "experts8", "imatrix", "no_imatrix", "layers80")
+LAYER_SETS = ("all", "more_bits", "first_2", "first_4", "first_eighth", "first_sixteenth", "middle", "counted_eighth")
+MIX_CONDITIONS = (
+    "gqa4", "experts4", "experts8", "imatrix", "no_imatrix", "layers80", "falcon", "not_falcon", "since_2026_03",
+    "before_2026_03",
+)  # fmt: skip
 ORIGINS = ("official", "quantized", "community")
 ROLES = ("generator", "embedding", "reranker", "guard", "reward", "ocr", "translation")
 TUNINGS = ("base", "instruct", "reasoning", "unknown")

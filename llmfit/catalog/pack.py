@@ -37,7 +37,10 @@ SHAPE_COLUMNS = (
     "file_bytes", "disk_bytes",
 )  # fmt: skip
 # The bits of `layout`, in the order of estimate/model.pxd.
-LAYOUT_FLAGS = ("fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4")
+LAYOUT_FLAGS = (
+    "fused_qkv", "no_gate", "gated_query", "single_blocks", "qk_norm", "experts_mxfp4", "attention_gate",
+    "interleaved_experts", "positions", "falcon", "many_layers",
+)  # fmt: skip
 # Which of several GGUF repositories a command names: the packagers whose files hold every quantization.
 GGUF_PREFERENCE = ("unsloth", "bartowski", "mradermacher", "ggml-org")
 MXFP4_PREFERENCE = ("ggml-org", "unsloth")  # who keeps the experts as they were published

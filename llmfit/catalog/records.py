@@ -156,7 +156,7 @@ class MixRule(msgspec.Struct, frozen=True, kw_only=True):
     tensor: Literal[codes.TENSORS]  # type: ignore[valid-type]
     type: str
     layers: Literal[codes.LAYER_SETS]  # type: ignore[valid-type]
-    condition: Literal[codes.MIX_CONDITIONS] = ""  # type: ignore[valid-type]
+    conditions: tuple[Literal[codes.MIX_CONDITIONS], ...] = ()  # type: ignore[valid-type]
     source: str
 
 
@@ -170,6 +170,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     single_blocks: bool
     qk_norm: bool
     experts_mxfp4: bool
+    attention_gate: bool
+    interleaved_experts: bool
+    positions: bool
+    falcon: bool
+    many_layers: bool
     source: str
 
 

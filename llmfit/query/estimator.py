@@ -75,6 +75,11 @@ class Estimator:
         architecture = msgspec.convert({"id": model.id, "model_type": model.model_type, **extra}, records.Architecture)
         return Shape(self.catalog.core, self.facts_row(model, architecture))
 
+    @property
+    def gguf_labels(self) -> frozenset[str]:
+        """The labels of GGUF file types, in lower case."""
+        return frozenset({"bf16", *(quant.name.lower() for quant in self.catalog.quants if quant.mix)})
+
     def facts_row(self, model: records.Model, architecture: records.Architecture | None) -> array[float]:
         """The row of pack.SHAPE_COLUMNS."""
         nowhere: dict[Form, int] = _AnyForm()
@@ -107,9 +112,20 @@ class Estimator:
         tps, spread = 1000.0 / basis["token_ms"], basis["spread"]
         return Decode(tps, tps / (1 + spread), tps * (1 + spread), codes.CONFIDENCES[int(basis["confidence"])], basis)
 
-    def weights(self, shape: Shape, quant: str, *, imatrix: bool = True, group: int | None = None) -> float:
-        """Bytes of the text weights; ``group``: weights that share a scale (AWQ, GPTQ) where that is not 128."""
-        size = shape.weights(self.quant(quant), imatrix)
+    def weights(
+        self, shape: Shape, quant: str, *, imatrix: bool = True, group: int | None = None, made: str = "",
+        experts_kept: bool = False, runtime: str = "",
+    ) -> float:  # fmt: skip
+        """Bytes of the text weights.
+
+        ``group``: weights that share a scale (AWQ, GPTQ) where that is not 128. Of a GGUF file: ``imatrix``, made with
+        an importance matrix; ``made``, the date of the file (2025-08 or longer; absent: today's rules), as llama.cpp's
+        rules changed in March 2026; ``experts_kept``: by a packager who keeps experts that are published in MXFP4.
+        ``runtime`` llamacpp takes BF16 for a GGUF file, whose norms are 32-bit floats, as F16 is.
+        """
+        if runtime == "llamacpp" and quant.lower() == "bf16":
+            quant = "F16"
+        size = shape.weights(self.quant(quant), imatrix, "" < made < "2026-03", experts_kept)
         if group:
             size += (20 / group - 20 / 128) / 8 * shape.body_params
         return size

@@ -128,9 +128,10 @@ cdef class Catalog:
             x = &self.columns.mixes[<int>self.labels[rule.label]]
             x.types = &self.columns.types[0]
             x.experts_type = types["MXFP4"]
+            x.odd_output = types["Q8_0"]
             i = _codes.TENSORS.index(rule.tensor)
             r = MixRule(
-                types[rule.type], _codes.LAYER_SETS.index(rule.layers), _codes.MIX_CONDITIONS.index(rule.condition)
+                types[rule.type], _codes.LAYER_SETS.index(rule.layers), sum([1 << _codes.MIX_CONDITIONS.index(word) for word in rule.conditions])
             )
             if i == T_BODY:
                 x.base = r.type

@@ -10,11 +10,17 @@ from llmfit.estimate.evidence cimport bandwidth_is_known, confidence_by_spread, 
 from llmfit.estimate.fit cimport Candidate
 from llmfit.estimate.job cimport Job, decode_ms
 from llmfit.estimate.machine cimport Rate
-from llmfit.estimate.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes
+from llmfit.estimate.gguf cimport metadata_bytes
+from llmfit.estimate.memory cimport cache_read_bytes, compute_bytes, file_bytes, kv_bytes, plain_compute_bytes, table_bytes
 from llmfit.estimate.model cimport SINGLE_BLOCKS, Model, known_shape
 from llmfit.estimate.quant cimport Quant
 from llmfit.estimate.speed cimport attention_gflop, prefill_tps, read_share, roofline_ms
 from llmfit.estimate.tensors cimport Tensors, tensors_of
+
+
+def gguf_metadata_bytes(double vocab):
+    """Bytes of tokenizer and header of a GGUF file with `vocab` tokens."""
+    return metadata_bytes(vocab)
 
 
 cdef class Shape:
@@ -59,9 +65,16 @@ cdef class Shape:
         """Parameters outside embedding and output."""
         return self.model.params - self.model.embedding_params * (1 if self.model.tied else 2)
 
-    def weights(self, int quant, bint imatrix=True):
-        """Bytes of the text weights (of the file, for GGUF)."""
-        return file_bytes(&self.model, &self.tensors, self._quant(quant), imatrix)
+    def weights(self, int quant, bint imatrix=True, bint before=False, bint experts_kept=False):
+        """Bytes of the text weights (of the file, for GGUF); `before`: by the rules before March 2026."""
+        return file_bytes(&self.model, &self.tensors, self._quant(quant), imatrix | before << 1 | experts_kept << 2)
+
+    def tables(self, int quant, bint imatrix=True):
+        """Bytes of embedding tables of a GGUF file that lie in RAM beside a GPU: (there alone, on the GPU too)."""
+        cdef const Quant* q = self._quant(quant)
+        return (
+            table_bytes(&self.model, &self.tensors, q, imatrix, 0), table_bytes(&self.model, &self.tensors, q, imatrix, 1)
+        )
 
     def cache(self, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512):
         """Bytes of the KV cache of `n_seq` sequences of `context` tokens each."""

@@ -8,22 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from llmfit import _rules, _rules_ranking
+from llmfit import _rules, _rules_files, _rules_ranking
 
 SOURCES = Path(__file__).parents[2] / "src/llmfit"
 RULES = {
-    name: rule for module in (_rules, _rules_ranking) for name, rule in vars(module).items()
+    name: rule for module in (_rules, _rules_files, _rules_ranking) for name, rule in vars(module).items()
     if callable(rule) and not name.startswith("_")
 }  # fmt: skip
 # Inline functions that are no rule of their own: parts of one (`step_parts_of` and `step_ms` are `decode_ms`,
 # `components` are `verdict`, the `add`s are `tensors_of`), `offer`, which judges by `fit_level` and `utility`,
 # comparisons, and `rate_of`, which finds the processor that `spread_of` asks about.
-ADDS = {"add", "add_small", "add_attention", "add_latent", "add_linear", "add_ffn"}
+ADDS = {
+    "add", "add_small", "add_kept", "spread", "add_attention", "add_all_attention", "add_latent", "add_linear",
+    "add_ffn", "add_tables", "as_quantized", "gguf_table_bytes",
+}  # fmt: skip
 PARTS = {"step_parts_of", "step_ms", "components", "placed", "offer", "better", "tenths", "rate_of"}
 SKETCHES = {"sketch_of", "row_sketch_of", "raise_fastest", "fastest_of", "most_tenths"}  # facts put together
 NOT_SHOWN = PARTS | ADDS | SKETCHES
 CONCEPTS = (
-    "quant", "model", "tensors", "gguf", "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",
+    "quant", "model", "tensors", "tensor_list", "tensor_blocks", "gguf_mix", "gguf",
+    "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",
     "sketch", "remaining",
 )  # fmt: skip
 

@@ -17,14 +17,17 @@ PACKAGE, KERNEL = ROOT / "llmfit", ROOT / "src/llmfit"
 # not know one another. What lies in no folder is a room by itself. The first string is the lowest floor.
 KERNEL_FLOORS = (
     "estimate", "score", "rows", "ranking", "_catalog", "placement rules/named_numbers",
-    "_cases", "_core _estimator _explain _packing _rules _rules_ranking _stream",
+    "_cases", "_core _estimator _explain _packing _rules _rules_files _rules_ranking _stream",
 )  # fmt: skip
 PYTHON_FLOORS = (
     "_version codes errors machine", "wire", "catalog runtimes", "hardware/sources hardware/names", "hardware/probes",
     "hardware", "query", "files placement", "hub answers", "openapi", "api", "server/observe", "server/http",
     "server/process server/site", "server/routes", "server", "cli",
 )  # fmt: skip
-COMPILED = ["_catalog", "_core", "_estimator", "_explain", "_cases", "_packing", "_rules", "_rules_ranking", "_stream"]
+COMPILED = [
+    "_catalog", "_core", "_estimator", "_explain", "_cases", "_packing", "_rules", "_rules_files", "_rules_ranking",
+    "_stream",
+]  # fmt: skip
 HEAVY = (
     "sanic", "rich", "psutil", "pynvml", "asyncio", "llmfit._rules", "llmfit._stream", "dataclasses",
     "importlib.resources",

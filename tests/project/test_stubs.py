@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("_catalog", "_core", "_cases", "_packing", "_rules", "_rules_ranking", "_stream")
+MODULES = ("_catalog", "_core", "_cases", "_packing", "_rules", "_rules_files", "_rules_ranking", "_stream")
 Signature = list[tuple[str, bool]]  # (name, has it a default) of every argument but self
 
 

@@ -44,7 +44,7 @@ def test_name_says_one_abi_for_all_pythons() -> None:
 
 def test_contents(names: list[str]) -> None:
     modules = {Path(name).name.split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
-    assert modules >= {"_catalog", "_core", "_rules", "_rules_ranking"}
+    assert modules >= {"_catalog", "_core", "_rules", "_rules_files", "_rules_ranking"}
     stubs = {Path(name).stem for name in names if name.endswith(".pyi")}
     assert stubs == modules
     for wanted in ("llmfit/__init__.py", "llmfit/catalog.msgpack", "llmfit/py.typed", "llmfit/cli/__init__.py",

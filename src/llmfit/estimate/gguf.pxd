@@ -1,98 +1,33 @@
-# The size of a GGUF file, tensor by tensor: which type each takes under a label, in blocks that never span two rows.
-# Numbers: src/data/gguf_types.csv (blocks), gguf_mixes.csv (labels).
+# The size of a GGUF file, tensor by tensor: by the type that each takes under a label (gguf_mix.pxd).
 from libc.math cimport floor
 from llmfit.estimate.codes cimport *
+from llmfit.estimate.gguf_mix cimport *
 from llmfit.estimate.model cimport EXPERTS_MXFP4, Model
 from llmfit.estimate.tensors cimport *
 
-cdef enum:
-    MAX_TYPES = 32
-    MAX_RULES = 5           # of one kind of tensor under one label
 
-cdef enum:  # which layers a rule covers; the order of codes.LAYER_SETS
-    ALL_LAYERS, MORE_BITS, FIRST_2, FIRST_4, FIRST_EIGHTH, FIRST_SIXTEENTH, MIDDLE
-
-cdef enum:  # when a rule holds; the order of codes.MIX_CONDITIONS
-    ALWAYS, GQA4, EXPERTS4, EXPERTS8, IMATRIX, NO_IMATRIX, LAYERS80
-
-cdef struct BlockType:
-    double block, bytes     # weights of a block, and its bytes
-    int fallback            # the type of rows that do not divide into blocks; -1: none
-
-cdef struct MixRule:
-    int type, layers, condition
-
-cdef struct Mix:
-    # One label: types by kind of tensor. Later rules beat earlier ones.
-    const BlockType* types
-    int base, experts_type  # experts_type: of models whose experts keep their published form
-    int n_rules[N_SLOTS]
-    MixRule rules[N_SLOTS][MAX_RULES]
-
-
-cdef inline double first_layers(int k, int n, int layers) noexcept nogil:
-    """How many of the layers 0 .. k-1 of `n` a rule covers.
-
-    more_bits: the first eighth, the last eighth, and every third layer between.
-    """
-    cdef int eighth = n // 8, last = 7 * n // 8
-    if layers == MORE_BITS:
-        return min(k, eighth) + max(min(k, last) - eighth, 0) // 3 + max(k - last, 0)
-    if layers == FIRST_2:
-        return min(k, 2)
-    if layers == FIRST_4:
-        return min(k, 4)
-    if layers == FIRST_EIGHTH:
-        return min(k, eighth)
-    if layers == FIRST_SIXTEENTH:
-        return min(k, n // 16)
-    if layers == MIDDLE:
-        return max(min(k, last) - eighth, 0)
-    return k
-
-
-cdef inline int holds(int condition, const Model* m, int imatrix) noexcept nogil:
-    """Whether a rule's condition is true of the model (and of how the file was made)."""
-    if condition == GQA4:
-        return m.n_kv_heads > 0 and m.n_heads >= 4 * m.n_kv_heads
-    if condition == EXPERTS4:
-        return m.n_experts >= 4
-    if condition == EXPERTS8:
-        return m.n_experts == 8
-    if condition == IMATRIX:
-        return imatrix
-    if condition == NO_IMATRIX:
-        return not imatrix
-    if condition == LAYERS80:
-        return m.n_layers == 80 and m.n_experts == 0 and m.attention == FULL
-    return 1
-
-
-cdef inline double block_bytes(const BlockType* types, int type, double row) noexcept nogil:
-    """Bytes of one element in a row of this length, after the fallbacks for rows that do not divide into blocks."""
-    while types[type].fallback >= 0 and row - floor(row / types[type].block) * types[type].block != 0:
-        type = types[type].fallback
-    return types[type].bytes / types[type].block
-
-
-cdef inline double tensor_bytes(const Tensor* t, const Mix* x, const Model* m, int imatrix) noexcept nogil:
+cdef inline double tensor_bytes(const Tensor* t, const Mix* x, const Model* m, int made, int conditions) noexcept nogil:
     """Bytes of one tensor over all its layers: sum of layers x elements x bytes of an element."""
-    cdef int i, type = x.base
-    cdef double some = 0, some_bytes = 0, bytes
+    cdef int i
+    cdef double base = block_bytes(x.types, x.base, t.row), last, bytes, n, more = 0
     cdef const MixRule* r
-    if m.layout & EXPERTS_MXFP4 and t.slot >= T_EXPERTS_GATE:
+    if made & EXPERTS_KEPT and m.layout & EXPERTS_MXFP4 and T_EXPERTS_GATE <= t.slot <= T_EXPERTS_DOWN:
         return t.layers * t.elements * block_bytes(x.types, x.experts_type, t.row)
+    if t.slot == T_OUTPUT and t.row - floor(t.row / x.types[x.base].block) * x.types[x.base].block != 0:
+        return t.elements * block_bytes(x.types, x.odd_output, t.row)
+    last = base
     for i in range(x.n_rules[t.slot]):
         r = &x.rules[t.slot][i]
-        if not holds(r.condition, m, imatrix):
+        if r.conditions & ~conditions:
             continue
+        bytes = block_bytes(x.types, r.type, t.row)
         if r.layers == ALL_LAYERS:
-            type = r.type
+            base, more = bytes, 0
         else:
-            some = first_layers(t.first + t.layers, t.out_of, r.layers) - first_layers(t.first, t.out_of, r.layers)
-            some_bytes = block_bytes(x.types, r.type, t.row)
-    bytes = block_bytes(x.types, type, t.row)
-    return t.elements * (some * some_bytes + (t.layers - some) * bytes)
+            n = covered(t, r.layers)
+            more = more + n * (bytes - last)
+        last = bytes
+    return t.elements * (t.layers * base + more)
 
 
 cdef inline double metadata_bytes(double vocab) noexcept nogil:
@@ -100,14 +35,41 @@ cdef inline double metadata_bytes(double vocab) noexcept nogil:
     return vocab * (39.2 if vocab > 60000 else 23.3)
 
 
-cdef inline double gguf_bytes(const Model* m, const Tensors* s, const Mix* x, int imatrix) noexcept nogil:
-    """Bytes of the whole file: all tensors, 4 bytes for each element of the small ones, metadata."""
-    cdef double bytes = 4.0 * s.small
-    cdef int i, slot
+cdef inline int as_quantized(const Tensors* s, const Model* m, int i, int made) noexcept nogil:
+    """The kind as which tensor `i` is quantized: a tied embedding as the output matrix, a table by layer as the embedding."""
+    if s.t[i].slot == T_EMBEDDING:
+        if i > 0 and made & MADE_BEFORE:
+            return T_BODY
+        if m.tied:
+            return T_OUTPUT
+    return s.t[i].slot
+
+
+cdef inline double gguf_bytes(const Model* m, const Tensors* s, const Mix* x, int made) noexcept nogil:
+    """Bytes of the whole file: all tensors, 4 bytes for each element of the small ones, 2 of those kept, metadata."""
+    cdef double bytes = 4.0 * s.small + 2.0 * s.kept
+    cdef int i, conditions = conditions_of(m, made)
     cdef Tensor t
     for i in range(s.n):
         t = s.t[i]
-        if t.slot == T_EMBEDDING and m.tied and i == 0:
-            t.slot = T_OUTPUT  # a tied embedding is stored as the output matrix
-        bytes = bytes + tensor_bytes(&t, x, m, imatrix)
+        t.slot = as_quantized(s, m, i, made)
+        bytes = bytes + tensor_bytes(&t, x, m, made, conditions)
     return bytes + metadata_bytes(m.vocab)
+
+
+cdef inline double gguf_table_bytes(const Model* m, const Tensors* s, const Mix* x, int made, int shared) noexcept nogil:
+    """Bytes of the tables that lie in RAM beside a GPU which holds every layer: a token takes one row of each.
+
+    `shared` 0: those that the GPU does without; 1: a tied embedding, which it holds too, as its output matrix.
+    """
+    cdef double bytes = 0
+    cdef int i, held, conditions = conditions_of(m, made)
+    cdef Tensor t
+    for i in range(s.n):
+        t = s.t[i]
+        held = 1 if i == 0 and m.tied else 0
+        if t.slot != T_EMBEDDING or held != shared:
+            continue
+        t.slot = as_quantized(s, m, i, made)
+        bytes = bytes + tensor_bytes(&t, x, m, made, conditions)
+    return bytes

@@ -2,7 +2,7 @@
 # compared with a machine's memory is exactly what a row says.
 from llmfit.estimate.arith cimport high, low, up
 from llmfit.estimate.codes cimport *
-from llmfit.estimate.gguf cimport gguf_bytes, metadata_bytes
+from llmfit.estimate.gguf cimport gguf_bytes, gguf_table_bytes, metadata_bytes
 from llmfit.estimate.model cimport Model
 from llmfit.estimate.quant cimport Quant
 from llmfit.estimate.tensors cimport Tensors, tensors_of
@@ -39,11 +39,21 @@ cdef inline double by_bits(const Model* m, const Quant* q) noexcept nogil:
     return (high(body, 0) * q.body_bits + ends) / 8.0 + expert_bytes(m, q)
 
 
-cdef inline double file_bytes(const Model* m, const Tensors* s, const Quant* q, int imatrix) noexcept nogil:
+cdef inline double file_bytes(const Model* m, const Tensors* s, const Quant* q, int made) noexcept nogil:
     """Bytes of the text weights: tensor by tensor in a GGUF file of a known shape, else by bits a weight."""
-    if q.mix == NULL or m.n_layers == 0 or m.embedding_params <= 0 or m.embedding_params * (1 if m.tied else 2) > 0.9 * m.params:
+    if q.mix == NULL or m.n_layers == 0 or m.embedding_params <= 0 or m.embedding_params * (1 if m.tied else 2) > 0.98 * m.params:
         return by_bits(m, q) + (metadata_bytes(m.vocab) if q.mix != NULL else 0)
-    return gguf_bytes(m, s, q.mix, imatrix) * q.mix_scale
+    return gguf_bytes(m, s, q.mix, made) * q.mix_scale
+
+
+cdef inline double table_bytes(const Model* m, const Tensors* s, const Quant* q, int made, int shared) noexcept nogil:
+    """Bytes of the embedding tables of a GGUF file that lie in RAM where a GPU holds all layers: a token takes a row.
+
+    `shared` 0: those that are on no GPU (an untied embedding, tables by layer); 1: a tied embedding, which is in both.
+    """
+    if q.mix == NULL or m.n_layers == 0 or m.embedding_params <= 0:
+        return 0
+    return gguf_table_bytes(m, s, q.mix, made, shared) * q.mix_scale
 
 
 cdef inline double weights_bytes(const Model* m, const Quant* q) noexcept nogil:

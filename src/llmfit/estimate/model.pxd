@@ -10,6 +10,11 @@ cdef enum:  # layout: how its tensors are cut, bits; the order of pack.LAYOUT_FL
     SINGLE_BLOCKS = 8
     QK_NORM = 16
     EXPERTS_MXFP4 = 32
+    ATTENTION_GATE = 64
+    INTERLEAVED_EXPERTS = 128
+    POSITIONS = 256
+    FALCON = 512
+    MANY_LAYERS = 1024
 
 cdef struct Model:
     # What every estimate reads stands first, so that an analysis walks over half of the struct.

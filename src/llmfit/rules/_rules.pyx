@@ -1,33 +1,27 @@
 """Every rule by itself, with its units, formula, source and a worked example.
 
-Here the size of a model and how fast it runs; _rules_ranking.pyx has how well it fits and how good it is.
+Here the memory that a model takes and how fast it runs; _rules_files.pyx has the size of its files, _rules_ranking.pyx
+how well it fits and how good it is.
 No rule has any logic here: each `def` fills the C structs and calls the one function that the kernel calls too.
 Nothing at run time imports these modules; they are for readers, tests and notebooks. Models, quantizations, rates and
-policies are given as named numbers (the fields of the C structs); what is not named is 0. A GGUF mix is given as the
-lines of src/data: `blocks` {type: (weights, bytes, fallback or "")} of gguf_types.csv, `mix` [(tensor, type, layers,
-condition)] of gguf_mixes.csv. Worked examples: by hand from the formula, or a published figure where one is named.
+policies are given as named numbers (the fields of the C structs); what is not named is 0. Worked examples: by hand
+from the formula, or a published figure where one is named.
 """
-
-from libc.string cimport memset
 
 from llmfit import codes as _codes
 
 cimport llmfit.rows.buffer as buffer
-cimport llmfit.estimate.gguf as gguf
 cimport llmfit.estimate.machine as machine
 cimport llmfit.estimate.memory as memory
 cimport llmfit.estimate.model as model
 cimport llmfit.estimate.quant as quant
 cimport llmfit.estimate.speed as speed
-cimport llmfit.estimate.tensors as tensors
 from llmfit.estimate.codes cimport *
-from llmfit.estimate.gguf cimport MAX_RULES, MAX_TYPES, BlockType, Mix, MixRule
-from llmfit.rules.named_numbers cimport a_model, a_policy, a_rate, filled
+from llmfit.rules.named_numbers cimport a_model, a_policy, a_quant, a_rate, filled
 from llmfit.estimate.machine cimport Rate
 from llmfit.estimate.model cimport Model
 from llmfit.estimate.policy cimport Policy
 from llmfit.estimate.quant cimport Quant
-from llmfit.estimate.tensors cimport T_BODY, Tensor, Tensors
 
 # The integers that stand for words, by enum of estimate/codes.pxd; tests/catalog/test_codes.py holds them and codes.py equal.
 CODES = {
@@ -90,52 +84,6 @@ QUANT_FIELDS = (
     "body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class",
     "mix_scale",
 )  # fmt: skip
-
-
-cdef Quant a_quant(dict given) except *:
-    """A quantization by bits a weight; the caller sets its mix of GGUF types where it has one."""
-    cdef Quant q
-    memset(&q, 0, sizeof(Quant))
-    fields = filled({**dict.fromkeys(QUANT_FIELDS, 0), "mix_scale": 1}, given, "a quantization")
-    q.body_bits, q.expert_bits, q.output_bits = fields["body_bits"], fields["expert_bits"], fields["output_bits"]
-    q.embedding_bits, q.nameonly_bits, q.loss = fields["embedding_bits"], fields["nameonly_bits"], fields["loss"]
-    q.runtime, q.speed_class, q.mix_scale = fields["runtime"], fields["speed_class"], fields["mix_scale"]
-    return q
-
-
-cdef int fill_types(BlockType* types, dict blocks) except -1:
-    """The blocks of ggml's types, in the order of `blocks`."""
-    cdef int i
-    if len(blocks) > MAX_TYPES:
-        raise ValueError("more types than the kernel has room for")
-    places = {name: at for at, name in enumerate(blocks)}
-    for i, (block, size, fallback) in enumerate(blocks.values()):
-        types[i] = BlockType(block, size, places[fallback] if fallback else -1)
-    return 0
-
-
-cdef int fill_mix(Mix* x, BlockType* types, dict blocks, mix) except -1:
-    """Which tensor takes which of the types; the experts' own form is MXFP4 where `blocks` has it."""
-    cdef int slot
-    memset(x, 0, sizeof(Mix))
-    fill_types(types, blocks)
-    places = {name: at for at, name in enumerate(blocks)}
-    x.types = types
-    x.experts_type = places.get("MXFP4", 0)
-    for tensor, name, layers, condition in mix:
-        slot = _codes.TENSORS.index(tensor)
-        if slot == T_BODY:
-            x.base = places[name]
-        elif x.n_rules[slot] == MAX_RULES:
-            raise ValueError("more rules for a tensor than the kernel has room for")
-        else:
-            x.rules[slot][x.n_rules[slot]] = MixRule(
-                places[name], _codes.LAYER_SETS.index(layers), _codes.MIX_CONDITIONS.index(condition)
-            )
-            x.n_rules[slot] += 1
-    return 0
-
-
 # estimate/quant.pxd
 
 def quant_loss(*, double bits):
@@ -272,125 +220,6 @@ def complete(**facts):
     return a_model(facts)
 
 
-# estimate/tensors.pxd
-
-def tensors_of(**facts):
-    """The weight tensors of the text decoder, grouped: [(kind, layers, elements of a row, elements a layer)], and more.
-
-    `small`: elements kept in 32-bit floats (norms); `left`: parameters that the facts leave unexplained; `exact`: 1
-    where that is within 3 %. Llama 3 8B: 8 030 261 248 parameters, of them 65 norms of 4096, and nothing left.
-
-    >>> found = tensors_of(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
-    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
-    >>> found["tensors"][2:4]
-    [('attn_q', 32, 4096.0, 16777216.0), ('attn_k', 32, 4096.0, 4194304.0)]
-    >>> found["small"], found["left"], found["exact"]
-    (266240.0, 0.0, 1)
-    """
-    cdef Model m = a_model(facts)
-    cdef Tensors s = tensors.tensors_of(&m)
-    cdef int i
-    found = [(_codes.TENSORS[s.t[i].slot], s.t[i].layers, s.t[i].row, s.t[i].elements) for i in range(s.n)]
-    return {"tensors": found, "small": s.small, "left": s.left, "exact": s.exact}
-
-
-# estimate/gguf.pxd
-
-def first_layers(*, int k, int n, str layers):
-    """How many of the layers 0 .. k-1 of `n` a rule covers; `layers`: a word of codes.LAYER_SETS.
-
-    more_bits: the first eighth, the last eighth, and every third layer between. Of 32 layers 4 + 8 + 4; of the first
-    12 (a third of the way) 4 + 2. Source: llama.cpp's use_more_bits.
-
-    >>> first_layers(k=32, n=32, layers="more_bits"), first_layers(k=12, n=32, layers="more_bits")
-    (16.0, 6.0)
-    >>> first_layers(k=32, n=32, layers="first_eighth"), first_layers(k=32, n=32, layers="middle")
-    (4.0, 24.0)
-    """
-    return gguf.first_layers(k, n, _codes.LAYER_SETS.index(layers))
-
-
-def holds(*, str condition, bint imatrix=True, **facts):
-    """1 where a rule's condition (a word of codes.MIX_CONDITIONS) is true of the model, and of how the file was made.
-
-    gqa4: 4 query heads or more for each of keys and values, as in Llama 3 8B (32 for 8) and not in Phi-3 mini (32 for 32).
-
-    >>> holds(condition="gqa4", n_heads=32, n_kv_heads=8), holds(condition="gqa4", n_heads=32, n_kv_heads=32)
-    (1, 0)
-    >>> holds(condition="no_imatrix"), holds(condition="experts8", n_experts=8)
-    (0, 1)
-    """
-    cdef Model m = a_model(facts)
-    return gguf.holds(_codes.MIX_CONDITIONS.index(condition), &m, imatrix)
-
-
-def block_bytes(*, str type, double row, dict blocks):
-    """Bytes of one element in a row of `row` elements; where blocks do not divide it, of the type that takes over.
-
-    Q4_K: 144 bytes for 256 weights. 2880 (gpt-oss) is not a multiple of 256, and Q5_0 has 22 bytes for 32. Source: ggml.
-
-    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q5_0": (32, 22, "")}
-    >>> block_bytes(type="Q4_K", row=4096, blocks=blocks), block_bytes(type="Q4_K", row=2880, blocks=blocks)
-    (0.5625, 0.6875)
-    """
-    cdef BlockType types[MAX_TYPES]
-    fill_types(types, blocks)
-    return gguf.block_bytes(types, list(blocks).index(type), row)
-
-
-def tensor_bytes(
-    *, str tensor, int layers, double row, double elements, dict blocks, list mix, int first=0, bint imatrix=True, **facts,
-):
-    """Bytes of one tensor over `layers` layers from `first` on: for each type, layers x elements x bytes an element.
-
-    16 layers of 1024 x 1024 where the first eighth takes 8.5 bits and the rest 4.5: 2^20 x (2 x 8.5 + 14 x 4.5) / 8.
-
-    >>> blocks = {"Q4_K": (256, 144, ""), "Q8_0": (32, 34, "")}
-    >>> mix = [("body", "Q4_K", "all", ""), ("ffn_down", "Q8_0", "first_eighth", "")]
-    >>> tensor_bytes(tensor="ffn_down", layers=16, row=1024, elements=2**20, blocks=blocks, mix=mix) / 2**20
-    10.0
-    """
-    cdef Model m = a_model(facts)
-    cdef BlockType types[MAX_TYPES]
-    cdef Mix x
-    cdef Tensor t
-    fill_mix(&x, types, blocks, mix)
-    t.slot, t.first, t.layers, t.out_of = _codes.TENSORS.index(tensor), first, layers, first + layers
-    t.row, t.elements = row, elements
-    return gguf.tensor_bytes(&t, &x, &m, imatrix)
-
-
-def metadata_bytes(*, double vocab):
-    """Bytes of tokenizer and header: 39.2 a token above 60 k tokens, 23.3 below. Source: published files.
-
-    >>> round(metadata_bytes(vocab=100000)), round(metadata_bytes(vocab=50000))
-    (3920000, 1165000)
-    """
-    return gguf.metadata_bytes(vocab)
-
-
-def gguf_bytes(*, dict blocks, list mix, bint imatrix=True, **facts):
-    """Bytes of a GGUF file: all tensors by their types, 4 bytes for each element of the small ones, metadata.
-
-    Llama 3.1 8B at Q4_K_M, in 10^6 bytes: embedding 295.5, output 430.9, queries and attention output 302.0 each, keys
-    75.5, values 92.8 (half of the layers Q6_K), gate and up 1057.0 each, down 1299.2, norms 1.1, metadata 5.0: 4917.9.
-    The published file has 4920.7 (bartowski/Meta-Llama-3.1-8B-Instruct-GGUF).
-
-    >>> blocks = {"Q4_K": (256, 144, "Q5_0"), "Q6_K": (256, 210, "Q8_0"), "Q5_0": (32, 22, ""), "Q8_0": (32, 34, "")}
-    >>> mix = [("body", "Q4_K", "all", ""), ("output", "Q6_K", "all", ""), ("attn_v", "Q6_K", "more_bits", ""),
-    ...     ("ffn_down", "Q6_K", "more_bits", "")]
-    >>> round(gguf_bytes(blocks=blocks, mix=mix, params=8030261248, n_layers=32, attention_layers=32, hidden=4096,
-    ...     vocab=128256, n_heads=32, n_kv_heads=8, head_dim=128, intermediate=14336) / 1e6, 1)
-    4917.9
-    """
-    cdef Model m = a_model(facts)
-    cdef Tensors s = tensors.tensors_of(&m)
-    cdef BlockType types[MAX_TYPES]
-    cdef Mix x
-    fill_mix(&x, types, blocks, mix)
-    return gguf.gguf_bytes(&m, &s, &x, imatrix)
-
-
 # estimate/memory.pxd
 
 def milli_up(*, double bytes):
@@ -439,62 +268,6 @@ def by_bits(*, dict quant, **facts):
     cdef Model m = a_model(facts)
     cdef Quant q = a_quant(quant)
     return memory.by_bits(&m, &q)
-
-
-def file_bytes(*, dict quant, dict blocks={}, list mix=[], bint imatrix=True, **facts):
-    """Bytes of the text weights: gguf_bytes() x mix_scale where a mix and the shape are known, else by_bits().
-
-    mix_scale: a publisher's own mix against the standard one. Without a shape a GGUF file is by_bits() and its metadata.
-    A model of 2 layers whose only matrices are 2 x 3 of 1024 x 1024 and the tied embedding of 1024 x 1024, all at 4.5
-    bits, 5 norms of 1024 x 4 bytes and 1024 x 23.3 of metadata: 4 128 768 + 20 480 + 23 859.2.
-
-    >>> facts = dict(params=7 * 2**20 + 5 * 1024, n_layers=2, hidden=1024, vocab=1024, intermediate=1024, tied=1)
-    >>> blocks, mix = {"Q4_K": (256, 144, "")}, [("body", "Q4_K", "all", "")]
-    >>> file_bytes(quant={}, blocks=blocks, mix=mix, **facts)
-    4173107.2
-    >>> file_bytes(quant={"mix_scale": 2}, blocks=blocks, mix=mix, **facts)
-    8346214.4
-    >>> file_bytes(quant={"nameonly_bits": 5}, blocks=blocks, mix=mix, params=8e9)
-    5000000000.0
-    """
-    cdef Model m = a_model(facts)
-    cdef Quant q = a_quant(quant)
-    cdef BlockType types[MAX_TYPES]
-    cdef Mix x
-    cdef Tensors s = tensors.tensors_of(&m)
-    if mix:
-        fill_mix(&x, types, blocks, mix)
-        q.mix = &x
-    return memory.file_bytes(&m, &s, &q, imatrix)
-
-
-def weights_bytes(*, dict quant, dict blocks={}, list mix=[], **facts):
-    """Bytes of the text weights as a packager makes them today: file_bytes() with an importance matrix.
-
-    The importance matrix matters for Q4_0: with one, the first eighth of the down projections takes Q4_1, 5 bits for
-    4.5. Llama 3 8B: 4 layers x 4096 x 14336 x 0.5 / 8 bytes more.
-
-    >>> facts = dict(params=8030261248, n_layers=32, attention_layers=32, hidden=4096, vocab=128256, n_heads=32,
-    ...     n_kv_heads=8, head_dim=128, intermediate=14336)
-    >>> blocks = {"Q4_0": (32, 18, ""), "Q4_1": (32, 20, "")}
-    >>> mix = [("body", "Q4_0", "all", ""), ("ffn_down", "Q4_1", "first_eighth", "imatrix")]
-    >>> today = weights_bytes(quant={}, blocks=blocks, mix=mix, **facts)
-    >>> round(today - file_bytes(quant={}, blocks=blocks, mix=mix, imatrix=False, **facts))
-    14680064
-
-    vLLM and MLX load by bits: 8 B parameters in 16 bits.
-
-    >>> weights_bytes(quant={"nameonly_bits": 16, "runtime": CODES["Runtime"]["VLLM"]}, params=8e9)
-    16000000000.0
-    """
-    cdef Model m = a_model(facts)
-    cdef Quant q = a_quant(quant)
-    cdef BlockType types[MAX_TYPES]
-    cdef Mix x
-    if mix:
-        fill_mix(&x, types, blocks, mix)
-        q.mix = &x
-    return memory.weights_bytes(&m, &q)
 
 
 def pad256(*, double cells):

@@ -3,6 +3,7 @@ from libc.string cimport memset
 from llmfit.estimate.machine cimport Rate
 from llmfit.estimate.model cimport Model, complete
 from llmfit.estimate.policy cimport Policy
+from llmfit.estimate.quant cimport Quant
 
 
 cdef inline dict filled(dict fields, dict given, str what):
@@ -37,3 +38,15 @@ cdef inline Rate a_rate(double bandwidth, double eta, double roofline_cap=0.95) 
     r.byte_ms[0][0] = r.byte_ms[1][0] = 1.0 / (eta * bandwidth * 1e6)
     r.floor_ms = 1.0 / (roofline_cap * bandwidth * 1e6)
     return r
+
+
+cdef inline Quant a_quant(dict given) except *:
+    """A quantization by bits a weight; the caller sets its mix of GGUF types where it has one."""
+    cdef Quant q
+    memset(&q, 0, sizeof(Quant))
+    names = ("body_bits", "expert_bits", "output_bits", "embedding_bits", "nameonly_bits", "loss", "runtime", "speed_class")
+    fields = filled({**dict.fromkeys(names, 0), "mix_scale": 1}, given, "a quantization")
+    q.body_bits, q.expert_bits, q.output_bits = fields["body_bits"], fields["expert_bits"], fields["output_bits"]
+    q.embedding_bits, q.nameonly_bits, q.loss = fields["embedding_bits"], fields["nameonly_bits"], fields["loss"]
+    q.runtime, q.speed_class, q.mix_scale = fields["runtime"], fields["speed_class"], fields["mix_scale"]
+    return q
