@@ -116,6 +116,7 @@ def shape_limits(packed: Packed) -> Limits:
         **dict.fromkeys(("params", "active"), (LEAST, MOST)),
         **dict.fromkeys(("file_bytes", "disk_bytes"), (0, 1e15)),
         **dict.fromkeys(("n_layers", "n_full", "n_window", "n_linear", "attention_layers", "window_layers"), layers),
+        **dict.fromkeys(("indexer_layers", "csa_layers", "hca_layers"), layers),
         **dict.fromkeys(("n_heads", "n_kv_heads", "full_kv_heads", "n_dense_layers"), layers),
         **dict.fromkeys(("window", "context"), (0, 1 << 30)),
         **dict.fromkeys(("tied", "is_moe", "gemma", "kv_unknown"), (0, 1)),

@@ -34,7 +34,7 @@ SHAPE_COLUMNS = (
     "ssm_groups", "ssm_conv", "context", "attention", "format", "tied", "is_moe", "gemma", "kv_unknown", "own_quant",
     "gguf", "mlx", "intermediate", "shared_intermediate", "q_lora_rank", "nope_dim", "ssm_heads",
     "per_layer_embedding", "moe_latent", "layout", "attention_layers", "window_layers", "tp_sizes",
-    "file_bytes", "disk_bytes",
+    "file_bytes", "disk_bytes", "indexer_layers", "indexer_width", "csa_layers", "hca_layers",
 )  # fmt: skip
 # The bits of `layout`, in the order of estimate/model.pxd.
 LAYOUT_FLAGS = (
@@ -193,8 +193,9 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
     if model.attention in ("encoder", "encoder_decoder", "ssm"):
         return 0, 0
     if full is None:
-        full = model.n_layers
-    window = max(model.n_layers - full, 0) if model.attention == "sliding" else 0
+        full = 0 if is_compressed(model, architecture) else model.n_layers
+    windowed = model.attention in ("sliding", "compressed_sparse") and model.sliding_window > 0
+    window = max(model.n_layers - full, 0) if windowed else 0
     if model.kv_shared_layers and model.n_layers:
         own = model.n_layers - model.kv_shared_layers
         if architecture and architecture.full_attention_layers:
@@ -205,12 +206,28 @@ def cache_layers(model: records.Model, architecture: records.Architecture | None
     return full, window
 
 
+def is_compressed(model: records.Model, architecture: records.Architecture | None) -> bool:
+    """Whether it is known which layers keep compressed cells; all of them keep a window besides."""
+    layers = architecture.csa_layers + architecture.hca_layers if architecture else 0
+    return model.attention == "compressed_sparse" and layers > 0
+
+
+def indexer_layers(model: records.Model, architecture: records.Architecture) -> int:
+    """Layers with an indexer of their own. GLM-5.2 (a million tokens of context, else the shape of GLM-5) has one in the
+    first three layers and in every fourth from the third on, as llama.cpp takes it where a file does not say.
+    """
+    own, n = architecture.indexer_layers, model.n_layers
+    if model.model_type == "glm_moe_dsa" and own == n and (model.context_length or 0) >= 1 << 20:
+        return sum(1 for layer in range(n) if layer < 3 or layer % 4 == 2)
+    return own
+
+
 def attention_layers(model: records.Model) -> tuple[int, int]:
     """Layers that hold attention weights: (of the growing kind, of the window kind), shared caches or not."""
     full = model.n_layers if model.n_full_attn_layers is None else model.n_full_attn_layers
     if model.attention == "ssm":
         return 0, 0
-    if model.attention == "sliding":
+    if model.attention in ("sliding", "compressed_sparse"):
         return full, max(model.n_layers - full, 0)
     return full if model.attention.startswith("hybrid") else model.n_layers, 0
 
@@ -320,7 +337,7 @@ def shape_row(
     form = own_form(model, formats)
     linear = architecture or records.Architecture(id="", model_type="")
     caches = model.attention not in ("encoder", "encoder_decoder", "ssm")
-    by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0
+    by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0 and full > 0
     kv_unknown = caches and not by_latent and not (full + window and model.n_kv_heads and model.head_dim)
     looked_up = model.vocab_size * model.n_layers * linear.per_layer_embedding  # per-layer embeddings: not read whole
     is_moe = model.n_experts > 1 or (model.params_active is not None and not looked_up)
@@ -339,6 +356,7 @@ def shape_row(
         model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
         linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
         *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50), 0, 0,
+        indexer_layers(model, linear), linear.indexer_width, linear.csa_layers, linear.hca_layers,
     )  # fmt: skip
 
 

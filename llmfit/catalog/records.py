@@ -101,6 +101,10 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
     qk_nope_head_dim: Count = 0
     per_layer_embedding: Count = 0
     moe_latent_size: Count = 0
+    indexer_layers: Layers = 0  # layers that keep indexer keys of their own
+    indexer_width: Count = 0  # cache elements a token in such a layer
+    csa_layers: Layers = 0  # compressed sparse attention: a cell for 4 tokens, with an indexer of its own
+    hca_layers: Layers = 0  # heavily compressed attention: a cell for 128 tokens
     example_id: str = ""
     source: str = ""
 

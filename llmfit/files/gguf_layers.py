@@ -15,8 +15,10 @@ from llmfit.files.model import attention_of, count
 PERIODS = {
     "afmoe": 4, "cohere2": 4, "exaone4": 4, "exaone-moe": 4, "gemma2": 2, "gemma3": 6, "gemma3n": 5,
     "gemma-embedding": 6,
-    "gpt-oss": 2, "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4,
+    "gpt-oss": 2, "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4, "laguna": 4, "mellum": 4, "muse-glimmer": 4,
+    "cohere2moe": 4, "modern-bert": 3,
 }  # fmt: skip
+FULL_FIRST = {"laguna", "cohere2moe", "modern-bert", "smallthinker"}  # the first of each n, not the last
 NO_WINDOW = {"llama", "mistral3", "phi3", "phimoe", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2"}
 CHUNKS = {"llama4": 8192}  # attention in chunks, whose size no key holds
 ENCODERS = {
@@ -59,7 +61,8 @@ def window_layers(get: Any, family: str, n_layers: int) -> list[bool]:
     period = count("attention.sliding_window_pattern", pattern) or PERIODS.get(family, 0)
     if not period or family in NO_WINDOW:
         return [False] * n_layers
-    return [layer % period < period - 1 for layer in range(n_layers)]
+    full = 0 if family in FULL_FIRST else period - 1
+    return [layer % period != full for layer in range(n_layers)]
 
 
 def attention_facts(get: Any, family: str, n_layers: int) -> tuple[dict[str, Any], dict[str, float], list[bool]]:
@@ -68,7 +71,7 @@ def attention_facts(get: Any, family: str, n_layers: int) -> tuple[dict[str, Any
     kv_value = get("attention.head_count_kv")
     kv = heads if kv_value is None else per_layer(kv_value, n_layers, "attention.head_count_kv")
     interval = count("full_attention_interval", get("full_attention_interval"))
-    if not interval and family in ("qwen3next", "qwen35", "qwen35moe"):
+    if not interval and family in ("qwen3next", "qwen35", "qwen35moe", "qwen4exp"):
         interval = 4
     attends = [bool(n) and (not interval or (layer + 1) % interval == 0) for layer, n in enumerate(kv)]
     if family in RECURRENT:
@@ -91,7 +94,9 @@ def attention_facts(get: Any, family: str, n_layers: int) -> tuple[dict[str, Any
             "q_lora_rank": count("attention.q_lora_rank", get("attention.q_lora_rank")),
             "qk_nope_head_dim": max(key_mla - rope, 0), "n_kv_heads": n_heads,
         }  # fmt: skip
-        return facts, cells, attends
+        return facts | indexer_facts(get, family, attends, 0), cells, attends
+    if family == "deepseek4":
+        return facts | compressed_facts(get, n_layers, window), cells, attends
     shared = count("attention.shared_kv_layers", get("attention.shared_kv_layers"), n_layers)
     facts["kv_shared_layers"] = shared
     own = range(n_layers - shared)
@@ -107,9 +112,44 @@ def attention_facts(get: Any, family: str, n_layers: int) -> tuple[dict[str, Any
             "head_dim": swa_dim,
         }
         facts["full_attention_layers"] = tuple(i for i in range(n_layers) if attends[i] and not sliding[i])
+    facts |= indexer_facts(get, family, attends, value)
     if len(set(full)) > 1:  # so many caches of one head each
         cells = {"n_full": float(sum(full)), "full_kv_heads": 1.0}
     return facts, cells, attends
+
+
+def compressed_facts(get: Any, n_layers: int, window: int) -> dict[str, Any]:
+    """Of DeepSeek-V4 (llama.cpp's llama-kv-cache-dsv4.cpp): every layer keeps a window of keys, most of them compressed
+    cells besides; other ratios than these two are not known to it.
+    """
+    what = "attention.compress_ratios"
+    ratios = per_layer(get(what), n_layers, what)
+    facts = {"sliding_window": window, "n_full_attn_layers": 0, "n_kv_heads": 1, "v_head_dim": 0}
+    facts["q_lora_rank"] = count("attention.q_lora_rank", get("attention.q_lora_rank"))
+    facts["indexer_width"] = count("attention.indexer.key_length", get("attention.indexer.key_length"))
+    return facts | {"csa_layers": ratios.count(4), "hca_layers": ratios.count(128)}
+
+
+def indexer_facts(get: Any, family: str, attends: list[bool], value: int) -> dict[str, Any]:
+    """Keys by which sparse attention chooses what it reads, cached beside the rest; nothing where there is no indexer.
+
+    A layer whose `attention.indexer.types` is 0 uses another's. A pooling indexer keeps its rows side by side: key,
+    gate and pooled key (GLM-5.3), key and pooled key (Qwen3.8-Flash-Next); MiniMax-M3's cache holds a value besides.
+    """
+    width = count("attention.indexer.key_length", get("attention.indexer.key_length"))
+    if not width or not count("attention.indexer.top_k", get("attention.indexer.top_k")):
+        return {}
+    own = list(attends)
+    types = get("attention.indexer.types")
+    if isinstance(types, tuple):
+        own = [have and bool(kind) for have, kind in zip(attends, types, strict=False)]
+    elif family == "glm-dsa" and count("context_length", get("context_length"), 1 << 30) >= 1 << 20:  # GLM-5.2
+        own = [have and (layer < 3 or layer % 4 == 2) for layer, have in enumerate(attends)]
+    if family == "minimax-m3":
+        first = count("leading_dense_block_count", get("leading_dense_block_count"), len(own))
+        own, width = [have and layer >= first for layer, have in enumerate(own)], width + value
+    rows = {"glm5-next": 3, "qwen4exp": 2 if isinstance(get("attention.compress_ratios"), tuple) else 1}
+    return {"indexer_layers": sum(own), "indexer_width": width * rows.get(family, 1)}
 
 
 def linear_facts(get: Any, family: str, n_linear: int, n_layers: int, hidden: int) -> dict[str, Any]:
@@ -152,4 +192,6 @@ def attention_word(family: str, facts: dict[str, Any], linear: dict[str, Any], c
         return "encoder"
     if family in ("t5", "t5encoder"):
         return "encoder_decoder"
+    if family == "deepseek4":
+        return "compressed_sparse"
     return attention_of(linear.get("linear_kind", ""), facts, not facts["n_full_attn_layers"])

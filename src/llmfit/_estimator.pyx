@@ -76,9 +76,9 @@ cdef class Shape:
             table_bytes(&self.model, &self.tensors, q, imatrix, 0), table_bytes(&self.model, &self.tensors, q, imatrix, 1)
         )
 
-    def cache(self, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512):
-        """Bytes of the KV cache of `n_seq` sequences of `context` tokens each."""
-        return kv_bytes(&self.model, context, n_seq, k_bytes, v_bytes, ubatch)
+    def cache(self, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, bint unified=True):
+        """Bytes of the KV cache of `n_seq` sequences of `context` tokens each; `unified`: one cache for all, else a share each."""
+        return kv_bytes(&self.model, context, n_seq, k_bytes, v_bytes, ubatch, unified)
 
     def state(self, double n_seq=1):
         """Bytes of recurrent state."""

@@ -50,6 +50,36 @@ CASES: dict[str, tuple[str, dict[str, Any], int, int]] = {
         "gemma3", PLAIN | {"block_count": 62, "attention.head_count_kv": 16, "attention.sliding_window": 1024},
         10 * 32768 * 16 * 256 + 52 * 1536 * 16 * 256, 0,
     ),
+    # keys of windows in every layer, of cells for 4 tokens (with an indexer of 128) in 21 and for 128 in 20; 32-bit state
+    "compressed and sparse": (
+        "deepseek4", {"block_count": 43, "embedding_length": 4096, "attention.head_count": 64,
+                      "attention.head_count_kv": 1, "attention.key_length": 512, "attention.value_length": 512,
+                      "attention.sliding_window": 128, "attention.compress_ratios": [0, 0, *([4, 128] * 20), 4],
+                      "attention.indexer.key_length": 128, "attention.indexer.top_k": 512},
+        43 * 768 * 512 + 21 * 8192 * (512 + 128) + 20 * 256 * 512,
+        2 * 4 * (21 * 8 * 2 * (512 + 128) + 20 * 128 * 512),
+    ),
+    "latent with indexers that layers share": (
+        "glm-dsa", {"block_count": 8, "embedding_length": 6144, "attention.head_count": 64,
+                    "attention.head_count_kv": 1, "attention.key_length": 576, "attention.value_length": 512,
+                    "attention.key_length_mla": 256, "attention.value_length_mla": 256, "attention.kv_lora_rank": 512,
+                    "rope.dimension_count": 64, "attention.indexer.key_length": 128, "attention.indexer.top_k": 2048,
+                    "attention.indexer.types": [1, 1, 1, 0, 0, 0, 1, 0]},
+        32768 * (8 * 576 + 4 * 128), 0,
+    ),
+    "latent inside a hybrid, an indexer that pools": (
+        "glm5-next", {"block_count": 8, "embedding_length": 4096, "attention.head_count": 64,
+                      "attention.head_count_kv": [0, 0, 0, 1, 0, 0, 0, 1], "attention.key_length": 512,
+                      "attention.value_length": 512, "attention.key_length_mla": 256,
+                      "attention.value_length_mla": 256, "attention.kv_lora_rank": 512, "rope.dimension_count": 0,
+                      "attention.indexer.key_length": 128, "attention.indexer.top_k": 2048,
+                      "attention.indexer.kpool": 16, "ssm.conv_kernel": 4, "kda.head_dim": 128},
+        2 * 32768 * (512 + 3 * 128), 4 * 6 * (128 * 8192 + 3 * 3 * 8192),
+    ),
+    "the first of four layers sees everything": (
+        "laguna", PLAIN | {"block_count": 5, "attention.head_count_kv": 8, "attention.sliding_window": 512},
+        2 * 32768 * 8 * 256 + 3 * 1024 * 8 * 256, 0,
+    ),
     # 128 + 512 = 640 pads to 768
     "sliding by a period": (
         "gpt-oss", PLAIN | {"block_count": 36, "attention.head_count": 64, "attention.head_count_kv": 8,

@@ -7,6 +7,10 @@ from llmfit.estimate.model cimport Model
 from llmfit.estimate.quant cimport Quant
 from llmfit.estimate.tensors cimport Tensors, tensors_of
 
+cdef enum:
+    CSA_RATIO = 4           # tokens of a cell in a layer of compressed sparse attention (DeepSeek-V4)
+    HCA_RATIO = 128         # in one of heavily compressed attention
+
 cdef inline double milli_up(double bytes) noexcept nogil:
     """Bytes as thousandths of a GiB, rounded up."""
     return up(bytes / 1073741.824 - 1e-9)
@@ -70,31 +74,43 @@ cdef inline double pad256(double cells) noexcept nogil:
 
 
 cdef inline double window_cells(const Model* m, double context, double n_seq, double ubatch) noexcept nogil:
-    """Cells that a sliding-window layer keeps: pad256(min(cells, window x n_seq + n_ubatch))."""
+    """Cells that a window layer keeps of each sequence, of one cache for all of them: pad256(min(cells, window x n_seq + n_ubatch))."""
     return pad256(low(context * n_seq, m.window * n_seq + ubatch)) if m.window else pad256(context * n_seq)
 
 
-cdef inline double kv_bytes(const Model* m, double context, double n_seq, double k_bytes, double v_bytes, double ubatch) noexcept nogil:
+cdef inline double compressed_elements(const Model* m, double context) noexcept nogil:
+    """Cache elements of one sequence in compressed layers: pad256(context / 4) and pad256(context / 128) cells."""
+    return pad256(up(context / CSA_RATIO)) * m.cache_csa + pad256(up(context / HCA_RATIO)) * m.cache_hca
+
+
+cdef inline double kv_bytes(const Model* m, double context, double n_seq, double k_bytes, double v_bytes, double ubatch, int unified) noexcept nogil:
     """Bytes of the KV cache alone, its keys and values in types of their own (bytes an element).
 
-    Growing layers keep pad256(context x n_seq) cells, window layers window_cells().
+    Growing layers keep pad256(context) cells of each sequence, window layers window_cells(), compressed ones
+    compressed_elements(). `unified`: one cache for all sequences, which each may fill; compressed layers never share.
     """
-    return pad256(context * n_seq) * (m.cache_full * k_bytes + m.cache_full_v * (v_bytes - k_bytes)) + window_cells(
-        m, context, n_seq, ubatch
-    ) * (m.cache_window * k_bytes + m.cache_window_v * (v_bytes - k_bytes))
+    cdef double together = n_seq if unified else 1, apart = n_seq / together
+    cdef double grown = pad256(context * together), windowed = window_cells(m, context, together, ubatch)
+    cdef double bytes = grown * (m.cache_full * k_bytes + m.cache_full_v * (v_bytes - k_bytes))
+    if m.cache_csa + m.cache_hca > 0:
+        windowed = window_cells(m, context * together, 1, ubatch) * together
+        bytes = bytes + compressed_elements(m, context * together) * together * k_bytes
+    return apart * (bytes + windowed * (m.cache_window * k_bytes + m.cache_window_v * (v_bytes - k_bytes)))
 
 
 cdef inline double cache_bytes(const Model* m, double context, double n_seq, double element_bytes, double ubatch) noexcept nogil:
-    """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens each; the state is per sequence."""
-    return element_bytes * (
-        pad256(context * n_seq) * m.cache_full + window_cells(m, context, n_seq, ubatch) * m.cache_window
-    ) + m.state_bytes * n_seq
+    """Bytes of KV cache and recurrent state for `n_seq` sequences of `context` tokens, each in a share of its own."""
+    cdef double elements = pad256(context) * m.cache_full + window_cells(m, context, 1, ubatch) * m.cache_window
+    if m.cache_csa + m.cache_hca > 0:
+        elements = elements + compressed_elements(m, context)
+    return n_seq * (element_bytes * elements + m.state_bytes)
 
 
 cdef inline double cache_read_bytes(const Model* m, double tokens, double element_bytes) noexcept nogil:
     """Bytes of cache and state that one token reads with `tokens` in the cache; window layers read their window at most."""
     cdef double windowed = low(tokens, m.window) if m.window else tokens
-    return (m.cache_full * tokens + m.cache_window * windowed) * element_bytes + m.state_bytes
+    cdef double grown = m.cache_full + m.cache_csa / CSA_RATIO + m.cache_hca / HCA_RATIO
+    return (grown * tokens + m.cache_window * windowed) * element_bytes + m.state_bytes
 
 
 cdef inline double compute_bytes(const Model* m, double ubatch) noexcept nogil:
@@ -125,14 +141,14 @@ cdef inline double plain_compute_bytes(const Model* m, double ubatch, double con
 
 
 cdef inline double usable_tokens(const Model* m, double free_bytes, double n_seq, double element_bytes, double ubatch) noexcept nogil:
-    """Tokens of context whose cache fits into `free_bytes` (state not included), without regard to the native window."""
-    cdef double both = (m.cache_full + m.cache_window) * element_bytes
-    cdef double full = m.cache_full * element_bytes
-    cdef double window = m.cache_window * element_bytes * pad256(m.window * n_seq + ubatch)
+    """Tokens of each sequence whose cache fits into `free_bytes` (state not included), without regard to the native window."""
+    cdef double each = free_bytes / n_seq - 256.0 * element_bytes * (m.cache_csa + m.cache_hca)
+    cdef double full = element_bytes * (m.cache_full + m.cache_csa / CSA_RATIO + m.cache_hca / HCA_RATIO)
+    cdef double both = full + m.cache_window * element_bytes
     cdef double cells
     if both <= 0:
         return 1e12
-    cells = free_bytes / both
-    if m.window and m.cache_window > 0 and cells > m.window * n_seq + ubatch:
-        cells = (free_bytes - window) / full if full > 0 else 1e12
-    return high(0, (cells - 255) / n_seq)
+    cells = each / both
+    if m.window and m.cache_window > 0 and cells > m.window + ubatch:
+        cells = (each - m.cache_window * element_bytes * pad256(m.window + ubatch)) / full if full > 0 else 1e12
+    return high(0, cells - 255)

@@ -28,6 +28,7 @@ cdef struct Model:
     # derived once, by complete() and columns.load_model()
     double cache_full       # cache elements (K and V) a token, over all growing layers
     double cache_window     # cache elements a token, over all window layers
+    double cache_csa, cache_hca # cache elements a cell of 4 and of 128 tokens, over all compressed layers
     double state_bytes      # recurrent state of one sequence
     double compute          # the compute buffer, thousandths of a GiB (estimate/memory.pxd)
     double cpu_compute      # what of it becomes resident in RAM where the CPU does all
@@ -47,6 +48,8 @@ cdef struct Model:
     int n_linear, linear_kind, ssm_inner, ssm_state, ssm_groups, ssm_conv
     int tied, gemma
     int intermediate, shared_intermediate, q_lora_rank, nope_dim, ssm_heads, per_layer_embedding, moe_latent, layout
+    int indexer_layers, indexer_width       # layers that keep indexer keys; elements a token in each
+    int csa_layers, hca_layers              # compressed layers: ratio 4, with an indexer; ratio 128
     int attention_layers, window_layers     # layers with attention weights: growing; windowed
     double file_bytes, disk_bytes   # weights of the own form as measured, and the files with them; 0: by rule
     double params           # parameters of the text decoder
@@ -57,7 +60,7 @@ cdef struct Model:
 
 cdef inline int known_shape(const Model* m) noexcept nogil:
     """1 where the cache follows from the model's own shape, 0 where only a bound is known."""
-    return not (m.kv_unknown or m.attention == COMPRESSED_SPARSE)
+    return not (m.kv_unknown or (m.attention == COMPRESSED_SPARSE and m.csa_layers + m.hca_layers == 0))
 
 
 cdef inline double cache_elements(int heads, int key_dim, int value_dim) noexcept nogil:
@@ -65,11 +68,16 @@ cdef inline double cache_elements(int heads, int key_dim, int value_dim) noexcep
     return <double>heads * (key_dim + (value_dim if value_dim else key_dim))
 
 
-cdef inline double cache_bound(double params) noexcept nogil:
-    """A safe upper bound on cache elements a token where no shape is known: 2^19 x (P / 7e9)^(2/3).
+cdef inline double compressor_bytes(const Model* m) noexcept nogil:
+    """State of the compressors of one sequence, bytes: keys and scores of the tokens not yet compressed, 32-bit floats.
 
-    Twice what a 7 B model with full multi-head attention keeps (32 layers, 4096 wide), scaled as width x depth.
+    8 rows of twice the key (and of twice the indexer key) in a layer of ratio 4, 128 rows of a key in one of ratio 128.
     """
+    return 2 * 4.0 * (m.csa_layers * 8.0 * 2 * (m.head_dim + m.indexer_width) + m.hca_layers * 128.0 * m.head_dim)
+
+
+cdef inline double cache_bound(double params) noexcept nogil:
+    """An upper bound on cache elements a token of an unknown shape: 2^19 x (P / 7e9)^(2/3), twice a 7 B model's."""
     return 524288.0 * pow(params / 7e9, 2.0 / 3.0)
 
 
@@ -120,16 +128,18 @@ cdef inline Model complete(Model m) noexcept nogil:
     cdef int full_heads = m.full_kv_heads if m.full_kv_heads else m.n_kv_heads
     cdef int full_dim = m.full_head_dim if m.full_head_dim else m.head_dim
     cdef int value_dim = m.v_head_dim
-    m.cache_full = 0
-    m.cache_window = 0
-    m.cache_full_v = 0
-    m.cache_window_v = 0
+    m.cache_full, m.cache_window, m.cache_full_v, m.cache_window_v, m.cache_csa, m.cache_hca = 0, 0, 0, 0, 0, 0
     m.cache_parts = m.n_kv_heads if m.n_kv_heads else 1
     if m.attention == MLA or m.attention == HYBRID_LINEAR_MLA:
         m.cache_full = <double>m.n_full * (m.kv_lora_rank + m.rope_head_dim)
         m.cache_parts = 1
     elif m.attention == ENCODER or m.attention == ENCODER_DECODER or m.attention == SSM:
         m.cache_full = 0
+    elif m.attention == COMPRESSED_SPARSE and m.csa_layers + m.hca_layers:  # keys alone
+        m.cache_window = <double>m.n_window * m.n_kv_heads * m.head_dim
+        m.cache_full = <double>m.n_full * m.n_kv_heads * m.head_dim
+        m.cache_csa = <double>m.csa_layers * (m.n_kv_heads * m.head_dim + m.indexer_width)
+        m.cache_hca = <double>m.hca_layers * m.n_kv_heads * m.head_dim
     elif m.kv_unknown:
         m.cache_full = cache_bound(m.params)
         m.cache_full_v = 0.5 * m.cache_full
@@ -138,9 +148,11 @@ cdef inline Model complete(Model m) noexcept nogil:
         m.cache_window = m.n_window * cache_elements(m.n_kv_heads, m.head_dim, m.v_head_dim)
         m.cache_full_v = <double>m.n_full * full_heads * (value_dim if value_dim else full_dim)
         m.cache_window_v = <double>m.n_window * m.n_kv_heads * (value_dim if value_dim else m.head_dim)
+    if not m.kv_unknown:
+        m.cache_full = m.cache_full + <double>m.indexer_layers * m.indexer_width
     m.attention_full = attention_work(&m, full_dim) * m.attention_layers
     m.attention_window = attention_work(&m, m.head_dim) * m.window_layers
-    m.state_bytes = linear_state_bytes(&m) if m.linear_kind else 0.0
+    m.state_bytes = (linear_state_bytes(&m) if m.linear_kind else 0.0) + compressor_bytes(&m)
     m.embedding_params = <double>m.vocab * m.hidden
     m.prompt_params = high(m.active - m.embedding_params * (1 if m.tied else 2), 0.3 * m.active)
     m.expert_params = 0

@@ -123,6 +123,10 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.tp_sizes = <unsigned long long>f[46 * n + i]
     m.file_bytes = f[47 * n + i]
     m.disk_bytes = f[48 * n + i]
+    m.indexer_layers = <int>f[49 * n + i]
+    m.indexer_width = <int>f[50 * n + i]
+    m.csa_layers = <int>f[51 * n + i]
+    m.hca_layers = <int>f[52 * n + i]
     m = complete(m)
     m.layer_factor = layer_factor(&m, p)
     m.read_share = read_share(&m, 1.0, p)

@@ -280,7 +280,7 @@ def pad256(*, double cells):
 
 
 def window_cells(*, double context, double n_seq=1, double ubatch=512, **facts):
-    """Cells that a sliding-window layer keeps: pad256(min(context x n_seq, window x n_seq + n_ubatch)).
+    """Cells that a sliding-window layer keeps in one cache of all sequences: pad256(min(context x n_seq, window x n_seq + n_ubatch)).
 
     gpt-oss (window 128): llama.cpp prints 768 cells for its sliding layers, = 128 + 512 padded.
 
@@ -291,18 +291,56 @@ def window_cells(*, double context, double n_seq=1, double ubatch=512, **facts):
     return memory.window_cells(&m, context, n_seq, ubatch)
 
 
-def kv_bytes(*, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, **facts):
+def compressed_elements(*, double context, **facts):
+    """Cache elements of one sequence in compressed layers: pad256(context / 4) and pad256(context / 128) cells.
+
+    DeepSeek-V4-Flash at 32768: 21 layers x 8192 cells of 512 + 128 elements and 20 x 256 of 512; in 16 bits llama.cpp
+    b11739 prints 168 + 42 + 5 MiB.
+
+    >>> v4 = dict(attention=CODES["Attention"]["COMPRESSED_SPARSE"], n_window=43, window=128, n_kv_heads=1, head_dim=512)
+    >>> v4 |= dict(csa_layers=21, hca_layers=20, indexer_width=128)
+    >>> compressed_elements(context=32768, **v4) * 2 / 2**20
+    215.0
+
+    With 32.25 MiB of windows and 11.64 MiB of the compressors' state:
+
+    >>> round(cache_bytes(context=32768, **v4) / 2**20, 2)
+    258.89
+    """
+    cdef Model m = a_model(facts)
+    return memory.compressed_elements(&m, context)
+
+
+def compressor_bytes(**facts):
+    """State of the compressors of one sequence, bytes, in 32-bit floats: 2 x 4 x (csa x 8 x 2 (d + indexer) + hca x 128 d).
+
+    DeepSeek-V4-Flash: 1.31 + 0.33 + 10 MiB (llama.cpp b11739's log).
+
+    >>> round(compressor_bytes(head_dim=512, csa_layers=21, hca_layers=20, indexer_width=128) / 2**20, 2)
+    11.64
+    """
+    cdef Model m = a_model(facts)
+    return model.compressor_bytes(&m)
+
+
+def kv_bytes(*, double context, double n_seq=1, double k_bytes=2, double v_bytes=2, double ubatch=512, bint unified=False, **facts):
     """Bytes of the KV cache alone, its keys and values in types of their own (bytes an element).
 
-    Growing layers keep pad256(context x n_seq) cells, window layers window_cells(). Llama 3 8B at 8192 tokens: 512 MiB
-    of keys and as much of values in 16 bits; the keys in Q8_0 (34 bytes for 32 elements) take 272.
+    Growing layers keep pad256(context) cells of each sequence, window layers window_cells(), compressed ones
+    compressed_elements(); `unified`: one cache for all sequences. Llama 3 8B at 8192 tokens: 512 MiB of keys and as much of values in 16 bits; the keys in Q8_0 (34 bytes for 32 elements) take 272.
 
     >>> llama = dict(n_full=32, n_kv_heads=8, head_dim=128)
     >>> kv_bytes(context=8192, **llama) / 2**20, kv_bytes(context=8192, k_bytes=34 / 32, **llama) / 2**20
     (1024.0, 784.0)
+
+    Four sequences of 8192 tokens in a model of windows alone (1024): each keeps 1536 cells, or all together 4608.
+
+    >>> gemma = dict(context=8192, n_seq=4, n_window=1, n_kv_heads=1, head_dim=1, window=1024)
+    >>> kv_bytes(**gemma) / 4, kv_bytes(unified=True, **gemma) / 4
+    (6144.0, 4608.0)
     """
     cdef Model m = a_model(facts)
-    return memory.kv_bytes(&m, context, n_seq, k_bytes, v_bytes, ubatch)
+    return memory.kv_bytes(&m, context, n_seq, k_bytes, v_bytes, ubatch, unified)
 
 
 def cache_bytes(*, double context, double n_seq=1, double element_bytes=2, double ubatch=512, **facts):
