@@ -213,7 +213,7 @@ def is_compressed(model: records.Model, architecture: records.Architecture | Non
 
 
 def indexer_layers(model: records.Model, architecture: records.Architecture) -> int:
-    """Layers with an indexer of their own. GLM-5.2 (a million tokens of context, else the shape of GLM-5) has one in the
+    """Layers with an indexer of their own. GLM-5.2 (a million tokens of context, the shape of GLM-5) has one in its
     first three layers and in every fourth from the third on, as llama.cpp takes it where a file does not say.
     """
     own, n = architecture.indexer_layers, model.n_layers

@@ -50,7 +50,7 @@ CASES: dict[str, tuple[str, dict[str, Any], int, int]] = {
         "gemma3", PLAIN | {"block_count": 62, "attention.head_count_kv": 16, "attention.sliding_window": 1024},
         10 * 32768 * 16 * 256 + 52 * 1536 * 16 * 256, 0,
     ),
-    # keys of windows in every layer, of cells for 4 tokens (with an indexer of 128) in 21 and for 128 in 20; 32-bit state
+    # keys of windows in every layer, of cells for 4 tokens (with an indexer of 128) in 21 and for 128 in 20; state
     "compressed and sparse": (
         "deepseek4", {"block_count": 43, "embedding_length": 4096, "attention.head_count": 64,
                       "attention.head_count_kv": 1, "attention.key_length": 512, "attention.value_length": 512,
