@@ -1,7 +1,7 @@
 """How hard llmfit is to break, in figures: ``python bench/reliability.py NAME [--long | --seconds N | --count N]``.
 
 NAME: properties, requests, differential (against another server's program in LLMFIT_OTHER), openapi (schemathesis),
-files, faults, soak, descriptors, processes, cost, unread, sinks; docs/reliability.md.
+files, faults, soak, descriptors, processes, cost, unread, sinks, memory; docs/reliability.md.
 Prints one JSON object a line; exit status 1 where something failed. The short forms are tests.
 """
 
@@ -168,10 +168,21 @@ def unread(seconds: float) -> bool:
     return told(**found, failures=[] if fine else ["too much, or not cut off"])
 
 
+def memory(seconds: float) -> bool:
+    """One worker after 20,000 questions that nobody asked before, and whole lists in every form (long; else 2,000)."""
+    from reliability import uss
+
+    server = served("--gpu", "RTX 4090", "--ram-gb", "64")
+    try:
+        return told(**uss.run(server, 20_000 if seconds > SECONDS else 2_000))
+    finally:
+        server.stop()
+
+
 COMMANDS: dict[str, Callable[..., bool]] = {
     "properties": properties, "requests": requests, "differential": differential, "openapi": openapi, "files": files,
     "faults": faults, "soak": soak, "descriptors": descriptors, "processes": processes, "cost": cost, "unread": unread,
-    "sinks": sinks,
+    "sinks": sinks, "memory": memory,
 }  # fmt: skip
 COUNTED = ("requests", "files")
 

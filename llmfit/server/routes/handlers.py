@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from sanic import HTTPResponse, Request, Sanic
 
+from llmfit._core import give_back_freed_memory
 from llmfit.answers.encode import encode, node
 from llmfit.catalog import catalog
 from llmfit.catalog.tables import Profile
@@ -228,6 +229,8 @@ class Routes:
         if form.encoding is not None:
             page = await loop.run_in_executor(self.packer, packed, page, form.encoding)
             self.pages.keep(form.url(url), page, machine)
+            if len(page.body) > LARGE:
+                loop.run_in_executor(self.packer, give_back_freed_memory)
         answer = sent(request, page)
         return answer if isinstance(answer, HTTPResponse) else await answer
 
@@ -254,6 +257,7 @@ class Routes:
         more = () if rows.length is not None else (CHUNKED,)
         with request.app.ctx.unsent.body(rows, OF_ROWS):
             await self.send_rows(request, rows, more, packer, worker)
+        loop.run_in_executor(self.packer, give_back_freed_memory)  # nobody waits for it
         return None
 
     async def send_rows(

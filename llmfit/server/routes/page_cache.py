@@ -25,6 +25,7 @@ from llmfit.server.http.security_headers import DATA
 from llmfit.wire.system import SystemAnswer
 
 MOST_PAGES, MOST_BYTES = 2048, 32 << 20
+MOST_NEW_PAGES, MOST_NEW_BYTES = 1536, 8 << 20  # of them; those that were asked for once
 MOST_FIELDS = 64
 LONG = 1000  # rows; a longer list is held when it is asked for again
 MOST_ASKED = 1024  # long lists that are remembered to have been asked for
@@ -103,38 +104,55 @@ def pairs_of(query_string: str) -> list[tuple[str, str]]:
 
 
 class PageCache:
-    """Makes answers and keeps the last of them by URL. `make` may be called from any thread, the rest from one."""
+    """Makes answers and keeps the last of them by URL. `make` may be called from any thread, the rest from one.
+
+    What was asked for once has a part of the room alone: questions that nobody asks again, however many, take no more.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._held: OrderedDict[bytes, Finished] = OrderedDict()
-        self._bytes = 0
+        self._held: OrderedDict[bytes, Finished] = OrderedDict()  # asked for again
+        self._new: OrderedDict[bytes, Finished] = OrderedDict()  # asked for once
+        self._bytes = self._new_bytes = 0  # of all, and of the new ones among them
         self._machine = engine.machine
         self._asked: OrderedDict[str, None] = OrderedDict()  # by ETag, which is made from the key too
 
     @property
     def size(self) -> tuple[int, int]:
         """(pages, bytes) that are kept."""
-        return len(self._held), self._bytes
+        return len(self._held) + len(self._new), self._bytes
 
     def held(self, url: bytes) -> Finished | None:
         """The answer, if this was asked before about this state of the machine. `url`: see Form.url."""
         if self._machine is not self.engine.machine:
             self._held.clear()
-            self._bytes = 0
+            self._new.clear()
+            self._bytes = self._new_bytes = 0
             self._machine = self.engine.machine
         page = self._held.get(url)
         if page is not None:
             self._held.move_to_end(url)
+        elif (page := self._new.pop(url, None)) is not None:
+            self._new_bytes -= len(page.body)
+            self._held[url] = page
         return page
 
     def keep(self, url: bytes, page: Finished, machine: Machine) -> None:
         """Keep an answer about this state of the machine, unless it has changed meanwhile."""
-        if machine is not self.engine.machine or url in self._held or len(page.body) > MOST_BYTES:
+        size = len(page.body)
+        if machine is not self.engine.machine or url in self._held or url in self._new or size > MOST_BYTES:
             return
-        self._held[url] = page
-        self._bytes += len(page.body)
-        while len(self._held) > MOST_PAGES or self._bytes > MOST_BYTES:
+        self._bytes += size
+        if size > MOST_NEW_BYTES:  # a list that is held was asked for before
+            self._held[url] = page
+        else:
+            self._new[url] = page
+            self._new_bytes += size
+        while self._new_bytes > MOST_NEW_BYTES or len(self._new) > MOST_NEW_PAGES:
+            _, old = self._new.popitem(last=False)
+            self._new_bytes -= len(old.body)
+            self._bytes -= len(old.body)
+        while self.size[0] > MOST_PAGES or self._bytes > MOST_BYTES:
             _, old = self._held.popitem(last=False)
             self._bytes -= len(old.body)
 
