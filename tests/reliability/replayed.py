@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 import time
 
-from llmfit import hardware
 from llmfit.catalog import catalog
 from llmfit.hardware.detect import detect
-from llmfit.hardware.sources import nvml
+from llmfit.hardware.sources import nvml, source
 from llmfit.hardware.sources.source import ReplaySource
 from llmfit.hardware.steady import steady
 from llmfit.server import workers
@@ -29,7 +28,7 @@ class Changing(ReplaySource):
 
 
 def main(folder: str, count: str, port: str) -> None:
-    hardware.LiveSource = lambda measure=True: Changing(folder)  # type: ignore[assignment,misc]
+    source.LiveSource = lambda measure=True: Changing(folder)  # type: ignore[assignment,misc]
     workers.OBSERVE_SECONDS, workers.NEWS_SECONDS = 0.1, 0.05
     machine = steady(detect(catalog.default().tables, Changing(folder)))
     workers.serve(Settings(machine=machine, workers=int(count), port=int(port)))
