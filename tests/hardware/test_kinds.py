@@ -225,3 +225,26 @@ def test_metal_by_the_system(seen, version, gib, share):
     assert macos("15.6").devices[0].total_bytes == int(gib * GIB * (0.75 if gib >= 36 else 2 / 3))
     assert not any("Metal" in text for text in macos("15.6").warnings)
     assert macos(version, "4096").devices[0].total_bytes == 4 * GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "gbps"),
+    [
+        ("Hygon C86 7285 32-core Processor", 12.5),  # of one core
+        ("Hygon C86-4G (OPN:7490)", None),
+        ("Intel(R) Xeon(R) 6369P", 12.5),
+        ("Intel(R) Xeon(R) 698X", 409.6),
+        ("AMD Ryzen AI Z2 Extreme", 128),
+        ("AMD Ryzen 7 170 w/ Radeon Graphics", 76.8),
+        ("AMD Ryzen 5 40 w/ Radeon Graphics", 44),
+        ("AMD Ryzen 9 8940HX with Radeon Graphics", 83.2),
+        ("Intel(R) Core(TM) 5 120F", 76.8),
+        ("Intel(R) Core(TM) Ultra 7 270K Plus", 102.4),
+        ("ZHAOXIN KaiXian KX-7000/8", 76.8),
+    ],
+)
+def test_names_of_newer_cpus(seen, name, gbps):
+    result = seen({"/proc/cpuinfo": X86.replace("AMD Ryzen 5 5600 6-Core Processor", name)})
+    assert result.ram_bandwidth_gbps == gbps
+    if gbps is None:
+        assert "its memory bandwidth is unknown" in result.warnings[0]
