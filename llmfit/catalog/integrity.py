@@ -119,7 +119,7 @@ def shape_limits(packed: Packed) -> Limits:
         **dict.fromkeys(("indexer_layers", "csa_layers", "hca_layers"), layers),
         **dict.fromkeys(("n_heads", "n_kv_heads", "full_kv_heads", "n_dense_layers"), layers),
         **dict.fromkeys(("window", "context"), (0, 1 << 30)),
-        **dict.fromkeys(("tied", "is_moe", "gemma", "kv_unknown"), (0, 1)),
+        **dict.fromkeys(("tied", "is_moe", "gemma"), (0, 1)), "kv_unknown": (0, 2),
         "n_experts": (0, 1 << 15), "n_experts_active": (0, 1 << 15),
         "linear_kind": (0, len(codes.LINEAR_KINDS) - 1), "attention": (0, len(codes.ATTENTIONS) - 1),
         "format": (0, len(codes.FORMATS) - 1), "own_quant": (-1, len(packed.quants) - 1), "gguf": (0, 2),

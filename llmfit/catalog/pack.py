@@ -339,6 +339,8 @@ def shape_row(
     caches = model.attention not in ("encoder", "encoder_decoder", "ssm")
     by_latent = model.attention in ("mla", "hybrid_linear_mla") and model.kv_lora_rank > 0 and full > 0
     kv_unknown = caches and not by_latent and not (full + window and model.n_kv_heads and model.head_dim)
+    # 2: heads are known, but not what each layer keeps of them: as if all kept everything
+    bound = 2 if caches and not kv_unknown and "attn_unknown" in model.flags else int(kv_unknown)
     looked_up = model.vocab_size * model.n_layers * linear.per_layer_embedding  # per-layer embeddings: not read whole
     is_moe = model.n_experts > 1 or (model.params_active is not None and not looked_up)
     active = model.params_active or model.params_text - (looked_up if looked_up < model.params_text else 0)
@@ -352,7 +354,7 @@ def shape_row(
         linear.n_linear_layers, codes.LINEAR_KINDS.index(linear.linear_kind), linear.ssm_inner, linear.ssm_state,
         linear.ssm_groups, linear.ssm_conv, model.context_length or 0, codes.ATTENTIONS.index(attention),
         codes.FORMATS.index(model.format), model.tied_embeddings, is_moe, model.model_type.startswith("gemma"),
-        kv_unknown, quant_index[form] if form else -1, gguf_forms(model), mlx,
+        bound, quant_index[form] if form else -1, gguf_forms(model), mlx,
         model.intermediate_size, model.shared_intermediate_size, linear.q_lora_rank, linear.qk_nope_head_dim,
         linear.ssm_heads, linear.per_layer_embedding, linear.moe_latent_size, layouts.get(model.model_type, 0),
         *attention_layers(model), sum(1 << n for n in tp_sizes(model) if n < 50), 0, 0,

@@ -59,7 +59,10 @@ cdef struct Model:
 
 
 cdef inline int known_shape(const Model* m) noexcept nogil:
-    """1 where the cache follows from the model's own shape, 0 where only a bound is known."""
+    """1 where the cache follows from the model's own shape, 0 where only a bound is known.
+
+    kv_unknown: 1, no heads are known; 2, they are, but not what of them each layer keeps: all is the bound.
+    """
     return not (m.kv_unknown or (m.attention == COMPRESSED_SPARSE and m.csa_layers + m.hca_layers == 0))
 
 
@@ -140,7 +143,7 @@ cdef inline Model complete(Model m) noexcept nogil:
         m.cache_full = <double>m.n_full * m.n_kv_heads * m.head_dim
         m.cache_csa = <double>m.csa_layers * (m.n_kv_heads * m.head_dim + m.indexer_width)
         m.cache_hca = <double>m.hca_layers * m.n_kv_heads * m.head_dim
-    elif m.kv_unknown:
+    elif m.kv_unknown == 1:
         m.cache_full = cache_bound(m.params)
         m.cache_full_v = 0.5 * m.cache_full
     else:

@@ -129,7 +129,7 @@ cdef inline void put_notes(
     elif e.context < m.context:
         put_note(b, w, NOTE_CONTEXT_CAPPED, &first, t, e, m, 0)
     if not known_shape(m):
-        put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown else NOTE_CACHE_BOUND, &first, t, e, m, 0)
+        put_note(b, w, NOTE_SHAPE_UNKNOWN if m.kv_unknown == 1 else NOTE_CACHE_BOUND, &first, t, e, m, 0)
     if e.best.fits:
         if not rate_of(h, &e.best).bandwidth_known:
             put_note(b, w, NOTE_BANDWIDTH_UNKNOWN, &first, t, e, m, 0)
