@@ -36,6 +36,8 @@ ODD = (
     "gemma4",
     "gemma4_text",
     "k2_horizon",
+    "ernie4_5_moe_vl",
+    "ernie4_5_vl_moe",
 )
 LATENT = {
     "glm5_next": "glm5_next_text", "bailing_hybrid": "bailing_hybrid", "bailing_moe_v3_vl": "bailing_hybrid",
@@ -189,7 +191,9 @@ def pruned(row: dict[str, str], by_id: dict[str, dict[str, str]]) -> bool:
         return False
     left = number(base, "params_text") - gone
     beside = number(base, "params_total") - number(base, "params_text")
-    return put(row, {"params_text": left, "params_total": left + beside, "params_text_from": "shape", "params_from": "shape"})  # fmt: skip
+    return put(
+        row, {"params_text": left, "params_total": left + beside, "params_text_from": "shape", "params_from": "shape"}
+    )
 
 
 def said_unknown(row: dict[str, str]) -> bool:

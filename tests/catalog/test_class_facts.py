@@ -8,7 +8,7 @@ import pytest
 
 from llmfit._estimator import Shape
 from llmfit.catalog.catalog import Catalog
-from llmfit.catalog.plausibility import attention, experts, unknowns
+from llmfit.catalog.contradictions import attention, experts, unknowns
 from llmfit.catalog.records import Model
 from llmfit.files.recognise import CatalogIndex
 
@@ -55,15 +55,24 @@ def test_what_nobody_knows_is_a_bound_and_says_so(catalog: Catalog) -> None:
 
 
 def model(**facts: object) -> Model:
-    rest = {"id": "o/m", "provider": "", "kind": "original", "origin": "official", "params_total": 1e11,
-            "params_text": 1e11, "format": "bf16", "use_case": "general", "role": "generator", "tuning": "unknown"}  # fmt: skip
+    rest = {
+        "id": "o/m",
+        "provider": "",
+        "kind": "original",
+        "origin": "official",
+        "params_total": 1e11,
+        "params_text": 1e11,
+        "format": "bf16",
+        "use_case": "general",
+        "role": "generator",
+        "tuning": "unknown",
+    }
     return Model(**(rest | facts))  # type: ignore[arg-type]
 
 
 def test_the_check_finds_each_kind() -> None:
-    latent = model(
-        model_type="sarvam_mla", attention="full", n_layers=32, hidden_size=4096, n_kv_heads=64, head_dim=576
-    )
+    heads = {"n_layers": 32, "hidden_size": 4096, "n_kv_heads": 64, "head_dim": 576}
+    latent = model(model_type="sarvam_mla", attention="full", **heads)
     assert len(list(attention(latent, {}))) == 2
     assert not list(attention(model(model_type="sarvam_mla", attention="mla", n_layers=32, kv_lora_rank=512), {}))
     many = {"n_layers": 61, "hidden_size": 7168, "n_experts": 384, "n_experts_active": 8, "moe_intermediate_size": 2048}
