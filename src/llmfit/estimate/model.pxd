@@ -59,10 +59,7 @@ cdef struct Model:
 
 
 cdef inline int known_shape(const Model* m) noexcept nogil:
-    """1 where the cache follows from the model's own shape, 0 where only a bound is known.
-
-    kv_unknown: 1, no heads are known; 2, they are, but not what of them each layer keeps: all is the bound.
-    """
+    """1 where the cache follows from the model's own shape, 0 where only a bound is known (kv_unknown 2: heads alone)."""
     return not (m.kv_unknown or (m.attention == COMPRESSED_SPARSE and m.csa_layers + m.hca_layers == 0))
 
 
