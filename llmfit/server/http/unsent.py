@@ -7,8 +7,10 @@ LEAST_BYTES between looks at it, several times in a row, whatever it sends meanw
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import struct
+import time
 from asyncio import BaseTransport
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -16,7 +18,8 @@ from typing import Any, Protocol
 MOST_UNSENT = 64 << 20  # bytes of a worker
 LEAST_BYTES = 5_000  # between two looks, of which there is one every five seconds: 1 kB/s
 PIECE = 1 << 20  # bytes of a body that are written at once
-OF_ROWS = 2 << 20  # bytes that rows take which are written while they are sent
+OF_ROWS = 4 << 20  # bytes that rows take which are written while they are sent
+MOST_LISTS, PATIENCE = 16, 0.5  # of a worker; seconds without reading after which one makes room for another
 
 try:
     from fcntl import ioctl
@@ -39,27 +42,46 @@ class Unsent:
     def __init__(self, most: int = MOST_UNSENT) -> None:
         self.most = most
         self.bytes = 0
-        self._waiting: dict[Waiting, int] = {}  # the one that has waited longest first
+        self._waiting: dict[Waiting, tuple[int, float]] = {}  # size, since when; the one that has waited longest first
+        self._lists: dict[Waiting, None] = {}  # whose answer is worked out, or written while it is sent
         self._bodies: dict[int, list[int]] = {}  # by identity: how many send it, its size
 
     def pause(self, connection: Waiting) -> None:
         """A connection has more to send than its client takes."""
         size = connection.transport.get_write_buffer_size()
-        self._waiting[connection] = size
+        self._waiting[connection] = size, time.monotonic()
         self.bytes += size
         self.make_room(connection)
 
     def resume(self, connection: Waiting) -> None:
         """It has been read, or is gone."""
-        self.bytes -= self._waiting.pop(connection, 0)
+        self.bytes -= self._waiting.pop(connection, (0, 0.0))[0]
 
     def make_room(self, but: Waiting | None = None) -> None:
-        while self.bytes > self.most:
+        """Cut off the connection that has waited longest, where too much is held; its body goes a moment later."""
+        if self.bytes > self.most:
             oldest = next((one for one in self._waiting if one is not but), None)
-            if oldest is None:
-                return
-            self.resume(oldest)
-            oldest.abort()
+            if oldest is not None:
+                self.resume(oldest)
+                oldest.abort()
+
+    async def enter(self, connection: Waiting) -> None:
+        """Wait for a place among the answers that are worked out: each holds megabytes until it is written. Who has one
+        and does not read makes room.
+        """
+        while len(self._lists) >= MOST_LISTS:
+            until = time.monotonic() - PATIENCE
+            idle = (one for one in self._lists if one in self._waiting and self._waiting[one][1] < until)
+            if (slow := next(idle, None)) is not None:
+                self.leave(slow)
+                self.resume(slow)
+                slow.abort()
+            else:
+                await asyncio.sleep(0.02)
+        self._lists[connection] = None
+
+    def leave(self, connection: Waiting) -> None:
+        self._lists.pop(connection, None)
 
     @contextlib.contextmanager
     def body(self, of: object, size: int) -> Iterator[None]:

@@ -221,9 +221,14 @@ class Routes:
                     return RawResponse(bare_headers(etag, form), status=304)
                 if request.method == "HEAD":
                     return RawResponse(bare_headers(etag, form))
-            made = await loop.run_in_executor(self.worker, self.pages.make, key, form)
-            if isinstance(made, Rows):
-                return await self.stream(request, made, form.encoding)
+            unsent, connection = request.app.ctx.unsent, request.stream.protocol  # type: ignore[union-attr]
+            await unsent.enter(connection)
+            try:
+                made = await loop.run_in_executor(self.worker, self.pages.make, key, form)
+                if isinstance(made, Rows):
+                    return await self.stream(request, made, form.encoding)
+            finally:
+                unsent.leave(connection)
             page = made
             self.pages.keep(form.plain().url(url), page, machine)
         if form.encoding is not None:
