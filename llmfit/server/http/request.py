@@ -27,17 +27,18 @@ class CheckedRequest(Request):
 
     __slots__ = ()
 
-    def __init__(self, url_bytes: bytes, headers: Any, version: str, method: str, *rest: Any, **more: Any) -> None:
-        head: bytes = more.get("head", b"")
+    def __init__(
+        self, url_bytes: bytes, headers: Any, version: str, method: str, transport: Any, app: Any, head: bytes = b"",
+        stream_id: int = 0,
+    ) -> None:  # fmt: skip
         if head:
-            lines = head[head.index(b"\r\n") :] if headers else b""
-            if lines not in _known:
-                learn(lines)
+            if head[head.find(b"\r\n") :] not in _known:
+                learn(head[head.index(b"\r\n") :] if headers else b"")
             if method not in METHODS and not OTHER_METHOD.fullmatch(method):
                 raise BadRequest("Bad Request")
             if len(url_bytes) > MOST_URL:
                 raise SanicException("URI too long", status_code=414)
-        super().__init__(url_bytes, headers, version, method, *rest, **more)
+        Request.__init__(self, url_bytes, headers, version, method, transport, app, head, stream_id)
 
 
 def learn(lines: bytes) -> None:
