@@ -9,7 +9,7 @@ class Case:
         rows: list[int],
         context: float = 0,
         n_seq: float = 1,
-        element_bytes: float = 2.0,
+        cache_types: tuple[int, ...] = (),
         runtime: int = -1,
         quants: bytes | None = None,
         use_case: int = -1,

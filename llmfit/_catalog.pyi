@@ -23,10 +23,11 @@ class Host:
         self,
         catalog: Catalog,
         kinds: list[tuple[Rate | None, ...]],
-        devices: list[tuple[int, float]],
+        devices: list[tuple[int, float, float, int, int]],
         cpu: Rate,
         ram_bytes: float,
         unified: bool,
         runtimes: bytes,
         blockers: bytes,
+        of_backend: list[int],
     ) -> None: ...

@@ -15,7 +15,7 @@ class Estimates:
         host: Host,
         context: float = 0,
         n_seq: float = 1,
-        element_bytes: float = 2.0,
+        cache_types: tuple[int, ...] = (),
         runtime: int = -1,
         quants: bytes | None = None,
         later: bool = False,

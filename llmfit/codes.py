@@ -35,13 +35,23 @@ CONFIDENCES = ("low", "medium", "high", "measured")
 METHODS = ("roofline", "offload_roofline", "cpu_roofline", "backend_default", "measured")
 # Where a bandwidth is from; "" where it is not known.
 BANDWIDTH_SOURCES = ("", "table", "driver", "smbios", "measured", "request")
-CACHE_TYPES = ("f16", "q8_0", "q4_0")
+# Types of a KV cache, bytes of an element, and which a runtime has; only llama.cpp takes keys and values in two types.
+CACHE_TYPES = ("f16", "q8_0", "q4_0", "bf16", "f32", "q5_1", "q5_0", "q4_1", "iq4_nl", "fp8")
+CACHE_BYTES = (2.0, 34 / 32, 18 / 32, 2.0, 4.0, 24 / 32, 22 / 32, 20 / 32, 18 / 32, 1.0)
+CACHE_TYPES_OF = {"llamacpp": CACHE_TYPES[:-1], "mlx": ("f16", "bf16"), "vllm": ("f16", "bf16", "fp8")}
+VLLM_CACHE_TYPES = {"f16": "float16", "bf16": "bfloat16"}  # where vLLM calls one otherwise
 SORT_KEYS = ("score", "tps", "params", "mem", "ctx", "date", "use_case")
 BLOCKERS = (
     "", "too_big", "needs_nvidia", "needs_vllm_gpu", "needs_apple", "needs_exllama", "needs_onnx", "not_for_runtime",
-    "wrong_quant",
+    "wrong_quant", "wrong_cache",
 )  # fmt: skip
 BACKENDS = ("cuda", "rocm", "metal", "vulkan", "sycl", "cpu", "ascend")
+# What tells a runtime which devices to use; a list of numbers follows. CUDA counts by speed unless told otherwise.
+VISIBLE_DEVICES = {
+    "cuda": {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ""}, "rocm": {"HIP_VISIBLE_DEVICES": ""},
+    "vulkan": {"GGML_VK_VISIBLE_DEVICES": ""}, "sycl": {"ONEAPI_DEVICE_SELECTOR": "level_zero:"},
+    "ascend": {"ASCEND_RT_VISIBLE_DEVICES": ""},
+}  # fmt: skip
 # The values of a row that can be written in brief, by their keys there.
 BRIEF = (
     "name", "fit_level", "run_mode", "runtime", "best_quant", "total_memory_gb", "memory_required_gb",
@@ -84,6 +94,7 @@ NOTES = {
     "slow": "slower than a comfortable reading speed",
     "convert": "no GGUF repository is known: the weights must be converted first",
     "convert_mlx": "no MLX copy of this quantization is known: the weights must be converted first",
+    "no_server": "this runtime has no server for this kind of model: there is no command that starts it",
     "embedding": "an embedding model reads text: prefill_tps is the speed that counts",
     "encoder_decoder": "an encoder-decoder model: its generation cache is not modelled",
     "community": "a community fine-tune or re-upload; quality is not measured",
@@ -100,4 +111,11 @@ NOTES = {
     "needs_onnx": "ONNX files do not run in an LLM runtime that llmfit plans for",
     "not_for_runtime": "the requested runtime cannot run this model on this machine",
     "wrong_quant": "this repository does not hold the requested quantization",
+    "wrong_cache": "no runtime that runs this model here has a KV cache of the requested type",
 }
+
+
+def has_cache(runtime: str, keys: int, values: int) -> bool:
+    """Whether a runtime has a cache of these types, indices of CACHE_TYPES."""
+    known = CACHE_TYPES_OF[runtime]
+    return CACHE_TYPES[keys] in known and (keys == values or (runtime == "llamacpp" and CACHE_TYPES[values] in known))

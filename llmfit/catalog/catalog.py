@@ -201,8 +201,18 @@ def wire_words() -> dict[str, list[object]]:
         "confidence_labels": quoted(codes.LABELS["confidence"]),
         "methods": quoted(codes.METHODS),
         "bandwidth_sources": quoted(codes.BANDWIDTH_SOURCES),
+        "cache_types": [*codes.CACHE_TYPES],
+        "vllm_cache_types": [codes.VLLM_CACHE_TYPES.get(name, name) for name in codes.CACHE_TYPES],
+        "visible": [visible(backend) for backend in codes.BACKENDS],
         "notes": [note_pieces(text) for text in codes.NOTES.values()],
     }
+
+
+def visible(backend: str) -> str:
+    """The variables that choose devices of a backend as members of an object, up to where their numbers follow; empty
+    where there are none.
+    """
+    return msgspec.json.encode(codes.VISIBLE_DEVICES.get(backend, {})).decode()[1:-2]
 
 
 def note_pieces(text: str) -> list[tuple[str, int]]:

@@ -7,7 +7,6 @@ that it takes the place of, else by the row of its base, else predicted from siz
 from __future__ import annotations
 
 import hashlib
-import shlex
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,9 +105,9 @@ class Layer:
         return bytes(getattr(self.packed, name)[ends[at - 1] if at else 0 : ends[at]])
 
     def gguf(self, model: OwnModel) -> bytes:
-        """Where its GGUF files are: a file of the user's own (``./NAME`` as a shell takes it), else a repository."""
+        """Where its GGUF files are: a file of the user's own (``./NAME``), else a repository."""
         if model.file:
-            return b"./" + msgspec.json.encode(shlex.quote(model.file))[1:-1]
+            return b"./" + msgspec.json.encode(model.file)[1:-1]
         return preferred_gguf(model).encode() or self.piece("gguf", model)
 
     def shipped(self, model: OwnModel) -> int:

@@ -68,7 +68,7 @@ def option(param: Param) -> Callable[[Callable[..., None]], Callable[..., None]]
     names += [f"-{name}" for name in param.aliases if len(name) == 1]
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if param.kind == "bool" else {}
     lists = dict.fromkeys(("words", "names", "choices", "keys"), "A,B")
-    kinds = {"bool": "true|false", "text": "TEXT", "date": "DATE", **lists}
+    kinds = {"bool": "true|false", "text": "TEXT", "date": "DATE", "cache": "TYPE|K,V", **lists}
     meta = "|".join(param.choices) if param.kind == "choice" else kinds.get(param.kind, "N")
     if param.choices:
         more["shell_complete"] = lambda c, p, start: [word for word in param.choices if word.startswith(start.lower())]
@@ -168,6 +168,28 @@ def recording() -> Any:
     from llmfit.hardware.sources.source import ReplaySource
 
     return ReplaySource(folder)
+
+
+def answer_for(machine: Any, model: str, given: dict[str, tuple[str, ...]]) -> Any:
+    """The answer about one model of the catalog, or about a file; whatever its level."""
+    from llmfit import api
+    from llmfit.catalog import catalog
+    from llmfit.files.read import means_file
+    from llmfit.files.source import shown
+
+    given["include_too_tight"] = ("true",)
+    if means_file(model) and catalog.default().core.index_of(model) < 0:
+        return api.of_file(model, machine, query_of("name", given, shown(model)))
+    return api.the_one(machine, query_of("name", given, model))
+
+
+def one_model(machine: Any, model: str, given: dict[str, tuple[str, ...]]) -> Any:
+    """The row of one model or file."""
+    import msgspec
+
+    from llmfit.wire.models import Envelope
+
+    return msgspec.json.decode(answer_for(machine, model, given).json, type=Envelope).models[0]
 
 
 def overview(context: click.Context) -> None:

@@ -13,7 +13,7 @@ from llmfit.cli.common import folders, format_flags, no_probe, show_examples
 # In the order of --help, by section. Each is `command` of the module of its name.
 SECTIONS = {
     "Which models": ("recommend", "fit", "search", "list"),
-    "One model": ("info", "diff", "plan"),
+    "One model": ("info", "run", "diff", "plan"),
     "The machine": ("system", "hardware", "doctor"),
     "Serve": ("serve",),
     "More": ("replay", "catalog", "completion"),

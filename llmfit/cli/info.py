@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmfit.cli.common import Command, flags, formats, model_argument, put, query_of, this_machine
+from llmfit.cli.common import Command, answer_for, flags, formats, model_argument, put, this_machine
 
 EXAMPLES = """
 llmfit info Qwen/Qwen3-8B
@@ -23,15 +23,5 @@ def command(form: str, model: str, **given: tuple[str, ...]) -> None:
     MODEL is its id, what stands behind the slash, or a part that names one model; or a file: a .gguf file, a
     config.json, a .safetensors file or its index, a folder with them.
     """
-    from llmfit import api
-    from llmfit.catalog import catalog
-    from llmfit.files.read import means_file
-    from llmfit.files.source import shown
-
     given["explain"] = given["explain"] or ("true",)
-    given["include_too_tight"] = ("true",)
-    if means_file(model) and catalog.default().core.index_of(model) < 0:
-        found = api.of_file(model, this_machine(), query_of("name", given, shown(model)))
-    else:
-        found = api.the_one(this_machine(), query_of("name", given, model))
-    put(form, found.json, "models", "tables.show_model")
+    put(form, answer_for(this_machine(), model, given).json, "models", "tables.show_model")

@@ -20,4 +20,4 @@ def command(form: str, **given: tuple[str, ...]) -> None:
     """Name the best few models for this machine (5 unless --limit), one row for each base model."""
     from llmfit import api
 
-    put(form, api.ask(this_machine(), query_of("top", given)).json, "models", "tables.show_rows")
+    put(form, api.ask(this_machine(), query_of("top", given)).json, "models", "tables.show_recommended")

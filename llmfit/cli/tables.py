@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from llmfit.runtimes.commands import shell_line
 from llmfit.wire.csv_rows import flat
 from llmfit.wire.models import Envelope
 from llmfit.wire.rows import Row
@@ -162,25 +162,21 @@ def show_summary(body: bytes) -> None:
         return
     out.print(ranking(answer.models))
     out.print(f"[dim]{UNITS}[/]")
-    run = run_command(answer.models[0])
-    if run:
-        out.print(f"[dim]Run the first:[/] {run}", soft_wrap=True)
+    show_run(out, answer.models)
     out.print(f"[dim]{MORE}[/]")
 
 
-def run_command(row: Row) -> str | None:
-    """One shell-quoted line that serves the model as the row says; None where nothing is known to pull."""
-    if row.download is None:
-        return None
-    repo = shlex.quote(row.download.repo)
-    context = row.effective_context_length
-    if row.runtime == "llamacpp":
-        return f"llama-server -hf {repo}:{row.best_quant} -c {context}"
-    if row.runtime == "mlx":
-        return f"mlx_lm.server --model {repo}"
-    devices = len(row.per_device_gb)
-    split = f" --tensor-parallel-size {devices}" if row.run_mode == "tensor_parallel" else ""
-    return f"vllm serve {repo} --max-model-len {context}{split}"
+def show_run(out: Console, rows: tuple[Row, ...]) -> None:
+    """The command that starts the first of the rows."""
+    if rows and rows[0].run is not None:
+        out.print(f"[dim]Run the first:[/] {shell_line(rows[0].run, rows[0].run_env)}", soft_wrap=True)
+
+
+def show_recommended(body: bytes) -> None:
+    """A ranking, and the command that starts its first row."""
+    show_rows(body)
+    if not msgspec.json.decode(body, type=Asked).filters.get("fields"):
+        show_run(console(), msgspec.json.decode(body, type=Envelope).models)
 
 
 def show_catalog(body: bytes) -> None:
@@ -238,6 +234,10 @@ def show_model(body: bytes) -> None:
         rows.append(("Download", f"{row.download.repo} {row.download.files or ''}".strip()))
     else:
         rows += [("GGUF", source.repo) for source in row.gguf_sources]
+    if row.run is not None:
+        rows.append(("Run", shell_line(row.run, row.run_env)))
+    if row.ollama_name and row.fit_level != "too_tight":
+        rows.append(("Ollama", f"ollama run {row.ollama_name} (its own context and quantization)"))
     if row.verify_command:
         rows.append(("Verify", row.verify_command))
     rows += [("Note", note) for note in row.notes]

@@ -54,7 +54,8 @@ def show_plan(body: bytes) -> None:
             notes.append(f"{path.bandwidth_gbps:.0f} GB/s give the speed asked for")
         if notes:
             out.print(f"[dim]{PATH_NAMES[path.path]}:[/] {'; '.join(notes)}", soft_wrap=True)
-    caches = ", ".join(f"{other.kv_quant} {other.memory_required_gb:.2f} GiB" for other in plan.kv_alternatives)
+    known = [other for other in plan.kv_alternatives if other.kv_quant in ("f16", "q8_0", "q4_0")]  # the usual ones
+    caches = ", ".join(f"{other.kv_quant} {other.memory_required_gb:.2f} GiB" for other in known)
     out.print(f"[dim]By cache type:[/] {caches}", soft_wrap=True)
 
 

@@ -58,6 +58,7 @@ class FileModel(msgspec.Struct, kw_only=True):
     present: bool = False  # the weights lie here
     counts: Counts | None = None  # where the configuration tells them
     stored: Stored | None = None  # of a fixed format, by its own groups
+    path: str = ""  # of the file or folder that a runtime loads; empty: it holds no weights
 
 
 def count(where: str, value: Any, most: int = MOST_OTHER) -> int:

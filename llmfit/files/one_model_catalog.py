@@ -7,7 +7,6 @@ a note says so; where not, quality is the prediction from size and kind.
 from __future__ import annotations
 
 import hashlib
-import shlex
 from typing import NamedTuple
 
 import msgspec
@@ -114,7 +113,7 @@ def catalog_of(shipped: Catalog, found: FileModel) -> Catalog:
     def texts(own: bytes, other: bytes = b"") -> tuple[memoryview, memoryview]:
         return blob([own, *[other] * others])
 
-    command, held = word(found.name), b""
+    command, held = word(found.path or found.name), b""
     if known and known.same:
         held = mlx_of(shipped, known.row)
         command = facts.base_model.encode() if facts.base_model and not (found.quant or found.present) else command
@@ -168,8 +167,8 @@ def told(found: FileModel) -> str:
 
 
 def word(name: str) -> bytes:
-    """A name as a shell takes it and as JSON text without quotes holds it."""
-    return msgspec.json.encode(shlex.quote(name))[1:-1]
+    """A name as JSON text without quotes holds it."""
+    return msgspec.json.encode(name)[1:-1]
 
 
 def own_quant(found: FileModel, model: records.Model, shipped: Catalog) -> tuple[bool, list[FixedQuant]]:

@@ -66,7 +66,9 @@ def of_gguf(path: str, shipped: Catalog) -> FileModel:
     if not isinstance(parts, int) or not 0 <= parts <= MOST_PARTS:
         raise ValueError(f"split.count is not a number up to {MOST_PARTS}")
     if parts <= 1:
-        return model_of(shown(path), [first], known, True)
+        found = model_of(shown(path), [first], known, True)
+        found.path = path
+        return found
     named = PART.match(path)
     if not named or int(named[3]) != parts:
         raise ValueError(f"it is one of {parts} parts, but is not named NAME-00001-of-{parts:05d}.gguf")
@@ -90,6 +92,7 @@ def of_gguf(path: str, shipped: Catalog) -> FileModel:
     if not missing and isinstance(expected, int) and expected != held:
         raise ValueError(f"its parts hold {held} tensors of {expected}")
     found = model_of(shown(path), headers, known, not missing)
+    found.path = paths[0]
     if missing:
         note = f"{len(missing)} of {parts} parts are not here ({shown(missing[0])}): sizes are by rule"
         found.notes = (note, *found.notes)
@@ -137,4 +140,5 @@ def of_repository(path: str, folder: str | None) -> FileModel:
         found.facts |= {"params_text": float(held.text_params), "params_total": float(held.all_params)}
     found.weight_bytes = 0 if held.wide else held.text_bytes
     found.disk_bytes, found.present, found.notes = held.disk_bytes, held.present, found.notes + held.notes
+    found.path = (folder or ".") if held.present else ""
     return found

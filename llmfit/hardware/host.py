@@ -169,6 +169,8 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
     kinds: dict[tuple[object, ...], int] = {}
     rates: list[tuple[Rate | None, ...]] = []
     placed = []
+    counted = [[device for device in machine.devices if device.backend == backend] for backend in codes.BACKENDS]
+    numbers = [list(enumerate(each)) for each in counted]
     for device in devices:
         key = (device.name, device.total_bytes, device.bandwidth_gbps, device.backend)
         if key not in kinds:
@@ -182,7 +184,10 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
                     for runtime in codes.RUNTIMES
                 )
             )
-        placed.append((kinds[key], float(device.free_bytes)))
+        share = min(device.free_bytes / device.total_bytes, 1.0) if device.total_bytes else 0.0
+        backend = codes.BACKENDS.index(device.backend)
+        at = next(at for at, (_, one) in enumerate(numbers[backend]) if one is device)  # equal ones in their order
+        placed.append((kinds[key], float(device.free_bytes), share, backend, numbers[backend].pop(at)[0]))
     if len(devices) > MAX_DEVICES or len(kinds) > MAX_KINDS:
         raise LlmfitError(f"this machine has more than {MAX_DEVICES} GPUs or {MAX_KINDS} kinds of them")
     runtimes, blockers = formats_of(devices)
@@ -195,4 +200,5 @@ def host_of(machine: Machine, catalog: Catalog, variant: str | None = None) -> H
         is_unified(devices),
         runtimes,
         blockers,
+        [sum(device.unified == is_unified(devices) for device in each) for each in counted],
     )

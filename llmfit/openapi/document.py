@@ -187,6 +187,7 @@ def schema(param: Param) -> Json:
     kinds: dict[str, Json] = {
         "bool": {"type": "boolean"},
         "choice": {"type": "string", "enum": [*param.choices, *param.hidden_choices, *param.value_aliases]},
+        "cache": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
         "count": {"type": "integer", "minimum": 0, **most},
         "positive": {"type": "integer", "minimum": 1, **most},
         "number": {"type": "number", "exclusiveMinimum": 0, **most},

@@ -33,7 +33,6 @@ KEPT_MASKS = 32  # of each kind; those by row take as many bytes as the catalog 
 MOST_COMPARED = 8
 ASCENDING = ("mem", "use_case")  # sorts whose useful direction is upwards
 UNLIMITED = 1e300
-ELEMENT_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}  # of a cache element, by cache type
 Value = TypeVar("Value")
 
 
@@ -124,7 +123,7 @@ class Engine:
         settings = self.settings_of(query)
         key = (stamp, *settings)
         # the machine as it is will be asked about by every filter and sort: all of it is estimated at once
-        usual = (stamp if machine is self.machine else None, self.max_context or 0, 1, ELEMENT_BYTES["f16"], -1, None)
+        usual = (stamp if machine is self.machine else None, self.max_context or 0, 1, (0, 0), -1, None)
 
         def estimate() -> Estimates:
             self.analyses += 1
@@ -136,12 +135,12 @@ class Engine:
         return machine, stamp, self._rankings.get((*key, use_case), rank)
 
     def settings_of(self, query: Any) -> Settings:
-        """What Estimates are made with: context, sessions, bytes of a cache element, runtime, quantizations."""
+        """What Estimates are made with: context, sessions, types of cache, runtime, quantizations; BadParam."""
         runtime = query.force_runtime or (query.runtime if query.runtime != "any" else None)
         return (
             query.max_context or query.context or self.max_context or 0,
             query.concurrency,
-            ELEMENT_BYTES[query.kv_quant],
+            cache_types(query.kv_quant, runtime),
             codes.RUNTIMES.index(runtime) if runtime else -1,
             quant_mask(self.catalog, query.quant) if query.quant is not None else None,
         )
@@ -244,6 +243,20 @@ def emptied(machine: Machine) -> Machine:
     """The machine as if nothing ran on it: all of its memory is free."""
     devices = tuple(replace(device, free_bytes=device.total_bytes) for device in machine.devices)
     return replace(machine, ram_available_bytes=machine.ram_total_bytes, devices=devices)
+
+
+def cache_types(text: str, runtime: str | None) -> tuple[int, int]:
+    """The types of keys and values, as codes.CACHE_TYPES numbers them; BadParam where `runtime` (None: any) has no such
+    cache.
+    """
+    names = text.split(",")
+    keys, values = codes.CACHE_TYPES.index(names[0]), codes.CACHE_TYPES.index(names[-1])
+    if any(codes.has_cache(name, keys, values) for name in ([runtime] if runtime else codes.RUNTIMES)):
+        return keys, values
+    known = "|".join(codes.CACHE_TYPES_OF[runtime or "llamacpp"])
+    pairs = ", or K,V" if runtime in (None, "llamacpp") else ""
+    has = f"{runtime} has" if runtime else "keys and values in two types are llamacpp's, which has"
+    raise BadParam(f"invalid kv_quant value: {has} {known}{pairs}")
 
 
 def quant_mask(catalog: Catalog, name: str) -> bytes:

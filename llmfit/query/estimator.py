@@ -28,10 +28,7 @@ from llmfit.catalog.pack import FixedQuant, Form, shape_row
 from llmfit.hardware import host
 from llmfit.machine import Machine
 
-CACHE_TYPES = {
-    "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32,
-    "q4_0": 18 / 32, "iq4_nl": 18 / 32,
-}  # bytes of a cache element  # fmt: skip
+CACHE_TYPES = dict(zip(codes.CACHE_TYPES, codes.CACHE_BYTES, strict=True))  # bytes of a cache element
 _MODEL = {field.name for field in msgspec.structs.fields(records.Model)}
 _ARCHITECTURE = {field.name for field in msgspec.structs.fields(records.Architecture)} - _MODEL
 _REST: dict[str, Any] = {

@@ -85,8 +85,8 @@ class Options(Machines, total=False):
     """Context in tokens to compute memory and speed for; by default the server's --max-context, else 8192."""
     quant: str | None
     """Compute every model at this quantization alone."""
-    kv_quant: Literal["f16", "q8_0", "q4_0"] | None
-    """Type of the KV cache."""
+    kv_quant: str | None
+    """Type of the KV cache, or two: of keys and of values. A runtime that lacks it is not taken."""
     concurrency: int | None
     """Sessions at once, each of the whole context: memory for all, tokens/s for each."""
 
@@ -104,8 +104,8 @@ class Comparisons(Machines, total=False):
     """Context in tokens to compute memory and speed for; by default the server's --max-context, else 8192."""
     quant: str | None
     """Compute every model at this quantization alone."""
-    kv_quant: Literal["f16", "q8_0", "q4_0"] | None
-    """Type of the KV cache."""
+    kv_quant: str | None
+    """Type of the KV cache, or two: of keys and of values. A runtime that lacks it is not taken."""
     concurrency: int | None
     """Sessions at once, each of the whole context: memory for all, tokens/s for each."""
 
@@ -121,8 +121,8 @@ class Plans(Machines, total=False):
     """Context in tokens to plan for; by default the server's --max-context."""
     quant: str | None
     """Compute every model at this quantization alone."""
-    kv_quant: Literal["f16", "q8_0", "q4_0"] | None
-    """Type of the KV cache."""
+    kv_quant: str | None
+    """Type of the KV cache, or two: of keys and of values. A runtime that lacks it is not taken."""
     target_tps: float | None
     """Tokens/s that each session is to get at least."""
     concurrency: int | None

@@ -133,8 +133,9 @@ PARAMS = (
         help="Compute every model at this quantization alone.",
     ),
     Param(
-        name="kv_quant", kind="choice", stage="analyse", endpoints=SCORED, choices=codes.CACHE_TYPES, default="f16",
-        value_aliases={"fp16": "f16"}, help="Type of the KV cache.",
+        name="kv_quant", kind="cache", stage="analyse", endpoints=SCORED, choices=codes.CACHE_TYPES, default="f16",
+        value_aliases={"fp16": "f16"}, example="q8_0,q4_0",
+        help="Type of the KV cache, or two: of keys and of values. A runtime that lacks it is not taken.",
     ),
     Param(
         name="target_tps", kind="number", stage="analyse", endpoints=("plan",), at_most=1e6,

@@ -12,7 +12,7 @@ from llmfit import codes
 from llmfit.errors import BadParam
 from llmfit.hardware.host import is_unified, used_devices
 from llmfit.machine import GIB, Machine
-from llmfit.query.engine import ELEMENT_BYTES, Engine, quant_mask
+from llmfit.query.engine import Engine, quant_mask
 from llmfit.query.trial import (
     MOST_GBPS,
     ON_GPU,
@@ -225,12 +225,14 @@ def alternatives(trial: Trial, machine: Machine) -> list[KvAlternative]:
     """The model under every type of KV cache, where there is room for all of it."""
     roomy = with_vram(machine, ROOMY, ROOMY * STEP)
     found: list[KvAlternative] = []
+    context, sessions, _, runtime, quants = trial.settings
+    runtime = codes.RUNTIMES.index(trial.on(roomy).runtime)
     for name in codes.CACHE_TYPES:
-        context, sessions, _, runtime, quants = trial.settings
-        row = Trial(trial.catalog, trial.index, (context, sessions, ELEMENT_BYTES[name], runtime, quants)).on(roomy)
+        both = codes.CACHE_TYPES.index(name)
+        row = Trial(trial.catalog, trial.index, (context, sessions, (both, both), runtime, quants)).on(roomy)
         cache = row.memory_breakdown_gb.kv_cache
         saved = 1 - cache / found[0].kv_cache_gb if found and found[0].kv_cache_gb else 0.0
-        supported = row.runtime == "llamacpp" or name == codes.CACHE_TYPES[0]
+        supported = name in codes.CACHE_TYPES_OF[row.runtime]
         note = f"llama.cpp --cache-type-k {name} --cache-type-v {name}" if row.runtime == "llamacpp" else None
         found.append(
             KvAlternative(

@@ -19,8 +19,8 @@ STEP = GIB // 4  # bytes: memory is looked for in quarters of a GiB, as free mem
 ROOMY = 1 << 14  # steps that hold any model
 MOST_GBPS = 20_000
 ON_GPU = ("gpu", "tensor_parallel")
-# context, sessions, bytes of a cache element, runtime, quantizations: what Estimates are made with
-Settings = tuple[int, int, float, int, bytes | None]
+# context, sessions, types of cache (keys, values), runtime, quantizations: what Estimates are made with
+Settings = tuple[int, int, tuple[int, int], int, bytes | None]
 
 
 class Trial:

@@ -18,8 +18,8 @@ TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 def allowed(param: Param) -> str:
     """What a bad value is told."""
-    if param.kind == "choice":
-        return "|".join(param.choices)
+    if param.kind in ("choice", "cache"):
+        return "|".join(param.choices) + (", or two: K,V" if param.kind == "cache" else "")
     limit = f" up to {param.at_most:.0f}" if param.at_most < MOST else ""
     return {
         "bool": "true|false",
@@ -66,6 +66,14 @@ def _choice(param: Param, text: str) -> str | None:
     return text if text in param.choices or text in param.hidden_choices else None
 
 
+def _cache(param: Param, text: str) -> str | None:
+    """One type, or two with a comma between; two equal ones are one."""
+    parts = [_choice(param, part.strip()) for part in text.split(",")]
+    if len(parts) > 2 or None in parts:
+        return None
+    return ",".join(dict.fromkeys(part for part in parts if part))
+
+
 def _text(param: Param, text: str) -> str | None:
     return text if 0 < len(text) <= LONGEST_TEXT else None
 
@@ -101,6 +109,7 @@ def _date(param: Param, text: str) -> str | None:
 
 READERS = {
     "bool": _bool, "count": _integer, "positive": _integer, "number": _number, "amount": _number, "choice": _choice,
+    "cache": _cache,
     "text": _text, "words": _words, "names": _names, "choices": _choices, "keys": _choices, "date": _date,
 }  # by kind: count is >= 0, positive > 0, number > 0, amount >= 0  # fmt: skip
 

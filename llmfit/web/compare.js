@@ -57,7 +57,7 @@ function table(rows, filters) {
   return h("table", { class: "compared" },
     h("thead", {}, h("tr", {}, h("td"), rows.map(row => h("th", { scope: "col" }, row.name.split("/").at(-1), h("span", { class: "under" }, row.provider))))),
     h("tbody", {}, LINES.map(line), h("tr", {}, h("th", { scope: "row" }, say("command")), rows.map(row => {
-      const command = run(row, filters);
+      const command = run(row);
       return h("td", {}, command ? box(command, `${say("command")}: ${row.name}`) : say("unknown"));
     }))));
 }

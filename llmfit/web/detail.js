@@ -61,7 +61,7 @@ function tried(row, derivation) {
 }
 
 function fill(row, filters, derivation) {
-  const command = run(row, filters);
+  const command = run(row);
   return [
     h("h2", { id: "detail-title" }, row.name),
     h("p", { class: "muted by" }, [row.parameter_count, row.license ?? say("no_license"), format.date(row.release_date), ...row.capabilities.map(one => say(`capability_${one}`))].join(" · ")),

@@ -47,7 +47,7 @@ export function build() {
       number("min_params_b"), number("max_params_b"),
       labelled("released_after", held("released_after", h("input", { type: "date", name: "released_after" }))),
       choice("capability", ["", "tool_use", "vision", "audio", "reasoning"].map(value => [value, say(`capability_${value || "any"}`)]), ""),
-      choice("kv_quant", ["f16", "q8_0", "q4_0"].map(value => [value, value]), "f16"), text("quant", { placeholder: "Q4_K_M" }),
+      choice("kv_quant", ["f16", "q8_0", "q4_0", "q8_0,q4_0", "fp8"].map(value => [value, value]), "f16"), text("quant", { placeholder: "Q4_K_M" }),
       h("label", { class: "check" }, copies, say("copies")))),
   );
   form.addEventListener("submit", event => event.preventDefault());

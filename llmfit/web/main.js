@@ -20,7 +20,7 @@ const AGAIN = 10000; // ms between looks whether the machine or its free memory 
 const FIELDS = "name,provider,parameter_count,context_length,release_date,category,usable_context,effective_context_length,"
   + "fit_level,run_mode,run_mode_label,score,score_components,estimated_tps,estimated_tps_range,prefill_tps,runtime,runtime_label,"
   + "best_quant,download,memory_required_gb,memory_available_gb,moe_offloaded_gb,ram_offloaded_gb,total_memory_gb,"
-  + "memory_breakdown_gb,per_device_gb,installed";
+  + "memory_breakdown_gb,per_device_gb,installed,run,run_env";
 const OTHERS = 3; // rows that the answer at the top needs
 let generation = null, asked = null;
 

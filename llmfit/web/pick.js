@@ -45,7 +45,7 @@ export function show({ models, total_models: total, filters }, open) {
   const [best, ...others] = models;
   at("pick").setAttribute("aria-busy", "false");
   if (!best) return nothing(say("nothing_runs"), say("nothing_runs_why"));
-  const command = run(best, filters);
+  const command = run(best);
   at("pick-body").replaceChildren(
     h("h2", { id: "pick-title" }, opener(best, open)),
     h("p", { class: "muted by" }, [best.provider, best.parameter_count, best.best_quant, best.runtime_label].filter(Boolean).join(" · ")),

@@ -10,6 +10,8 @@ from typing import Any, get_args
 
 import msgspec
 
+MAPS = ("run_env",)  # objects whose keys are no columns
+
 
 def sheet(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None, header: bool = True) -> str:
     """The rows under these columns, else under what the first one has; `a.b` is what `b` of an object `a` holds.
@@ -52,7 +54,9 @@ def no_formula(text: str) -> str:
 def flat(row: Mapping[str, Any], prefix: str = "", text: Callable[[str], str] = str) -> Iterable[tuple[str, str]]:
     """(column, cell) of everything in an object; `text`: what becomes of a cell that is no number."""
     for key, value in row.items():
-        if isinstance(value, dict):
+        if key in MAPS:
+            yield prefix + key, msgspec.json.encode(value).decode() if value else ""
+        elif isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.", text)
         else:
             words = isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], str))

@@ -207,6 +207,9 @@ class Row(RowFacts, frozen=True, kw_only=True):
         conversion, no published scores, a narrow task, a base checkpoint, a newer generation.
     installed: Whether it lies in a local runtime's store.
     verify_command: One line that measures what the row estimates; null where there is none.
+    run: The command that starts it as the row was estimated, word by word; null where no ready files are known, the
+        runtime has no server for it or it cannot run, a note says why.
+    run_env: Environment variables that the command needs: which of several GPUs.
     """
 
     usable_context: int
@@ -243,3 +246,5 @@ class Row(RowFacts, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     installed: bool
     verify_command: str | None
+    run: tuple[str, ...] | None
+    run_env: dict[str, str]

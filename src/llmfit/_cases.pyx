@@ -43,7 +43,7 @@ cdef class Case:
     """
 
     def __cinit__(
-        self, Catalog catalog, list rows, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
+        self, Catalog catalog, list rows, double context=0, double n_seq=1, tuple cache_types=(), int runtime=-1,
         bytes quants=None, int use_case=-1, int min_level=1, double min_tps=0, double max_mem_gb=1e300
     ):
         cdef int i, n = len(rows)
@@ -58,7 +58,7 @@ cdef class Case:
             raise MemoryError
         self.asked.c, self.asked.rows, self.asked.jobs, self.asked.contexts = c, self.rows, self.jobs, self.contexts
         self.asked.n_rows = n
-        self.asked.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
+        self.asked.settings = settings_of(catalog, context, n_seq, cache_types, runtime, quants)
         self.asked.use_case = use_case
         self.asked.min_level = min_level
         self.asked.min_tps = <long long>ceil(min_tps * 100.0 - 1e-6)

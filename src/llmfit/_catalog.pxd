@@ -32,4 +32,4 @@ cdef class Host:
 
 
 cdef Quality quality_of(q)
-cdef Settings settings_of(Catalog catalog, double context, double n_seq, double element_bytes, int runtime, bytes quants) except *
+cdef Settings settings_of(Catalog catalog, double context, double n_seq, tuple cache_types, int runtime, bytes quants) except *

@@ -326,6 +326,9 @@ cdef class Catalog:
         self._fill(self.columns.wire.confidence_labels, words["confidence_labels"])
         self._fill(self.columns.wire.methods, words["methods"])
         self._fill(self.columns.wire.bandwidth_sources, words["bandwidth_sources"])
+        self._fill(self.columns.wire.cache_types, words["cache_types"])
+        self._fill(self.columns.wire.vllm_cache_types, words["vllm_cache_types"])
+        self._fill(self.columns.wire.visible, words["visible"])
         for i in range(N_USE_CASES):
             self.columns.label_order[i] = labels.index(words["categories"][i])
         if len(words["notes"]) != N_NOTES or sum(len(note) for note in words["notes"]) > MAX_PIECES:
@@ -392,14 +395,19 @@ cdef class Catalog:
         return -1
 
 
-cdef Settings settings_of(Catalog catalog, double context, double n_seq, double element_bytes, int runtime, bytes quants) except *:
+cdef Settings settings_of(Catalog catalog, double context, double n_seq, tuple cache_types, int runtime, bytes quants) except *:
     """What an analysis is made for; it points into `quants`, which must live as long."""
     cdef Settings s
     cdef int i
     s.context = context
     s.n_seq = n_seq
-    s.element_bytes = element_bytes
+    s.k_type, s.v_type = cache_types or (KV_F16, KV_F16)
+    s.k_bytes, s.v_bytes = _codes.CACHE_BYTES[s.k_type], _codes.CACHE_BYTES[s.v_type]
     s.runtime = runtime
+    s.runtimes = 0
+    for i in range(N_RUNTIMES):
+        if runtime in (-1, i) and _codes.has_cache(_codes.RUNTIMES[i], s.k_type, s.v_type):
+            s.runtimes |= 1 << i
     s.quants = NULL
     s.extra_quant = -1
     if quants is not None:
@@ -415,7 +423,7 @@ cdef Settings settings_of(Catalog catalog, double context, double n_seq, double 
 cdef class Host:
     """A machine as the kernel sees it. `kinds`, `devices` and `cpu` are what llmfit/hardware/host.py makes of a Machine."""
 
-    def __cinit__(self, Catalog catalog, list kinds, list devices, cpu, double ram_bytes, bint unified, bytes runtimes, bytes blockers):
+    def __cinit__(self, Catalog catalog, list kinds, list devices, cpu, double ram_bytes, bint unified, bytes runtimes, bytes blockers, list of_backend):
         cdef int i, k, runtime
         cdef Machine* h = &self.machine
         memset(h, 0, sizeof(Machine))
@@ -432,7 +440,7 @@ cdef class Host:
         fill_rate(&h.cpu, catalog, cpu, catalog.columns.policy.cpu_flop)
         h.cpu.overlaps = 1
         for i in range(h.n_devices):
-            h.kind[i], free_bytes = devices[i]
+            h.kind[i], free_bytes, h.free_share[i], h.backend[i], h.number[i] = devices[i]
             k = h.kind[i]
             h.capacity[i] = float(int(free_bytes / 1073741.824))
             if h.count[k] == 0:
@@ -442,6 +450,8 @@ cdef class Host:
             if h.capacity[i] > h.largest:
                 h.largest = h.capacity[i]
                 h.largest_kind = k
+        for i in range(N_BACKENDS):
+            h.of_backend[i] = of_backend[i]
         for i in range(min(len(runtimes), <int>MAX_FORMATS)):
             h.runtimes[i] = runtimes[i]
             h.blocker[i] = blockers[i]

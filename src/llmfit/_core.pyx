@@ -130,7 +130,7 @@ cdef void judge(const Columns* c, const Estimate* by_shape, int use_case, Verdic
 cdef class Estimates:
     """One Estimate for each distinct shape of the catalog on one host.
 
-    `context` tokens (0: the policy's default), `n_seq` sessions at once, cache elements of `element_bytes` bytes,
+    `context` tokens (0: the policy's default), `n_seq` sessions at once, `cache_types` of keys and values as indices of codes.CACHE_TYPES (none: F16),
     `runtime` an index of codes.RUNTIMES or -1 for any; `quants`: one byte a quantization of the catalog, 1 where it is
     allowed (Catalog.quants_called), None for all. Speeds are a session's; `n_seq` times that is the machine's. With
     `later` they are made by fill_all(). `rows`: only the shapes of these rows; a Ranking can write them alone then.
@@ -151,7 +151,7 @@ cdef class Estimates:
     cdef object lock                # held while shapes are estimated
 
     def __cinit__(
-        self, Catalog catalog, Host host, double context=0, double n_seq=1, double element_bytes=2.0, int runtime=-1,
+        self, Catalog catalog, Host host, double context=0, double n_seq=1, tuple cache_types=(), int runtime=-1,
         bytes quants=None, bint later=False, rows=None, bint lazy=False,
     ):
         cdef const Columns* c = &catalog.columns
@@ -160,7 +160,7 @@ cdef class Estimates:
         self.host = host
         self.quants = quants
         self.lock = _allocate_lock()
-        self.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
+        self.settings = settings_of(catalog, context, n_seq, cache_types, runtime, quants)
         self.by_shape = <Estimate*>malloc((c.n_shapes + 1) * sizeof(Estimate))
         if self.by_shape == NULL:
             raise MemoryError

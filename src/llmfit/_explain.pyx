@@ -11,7 +11,7 @@ from llmfit.estimate.choose cimport Ladder, forms_of, keep_allowed, place
 from llmfit.estimate.codes cimport *
 from llmfit.ranking.columns cimport WEIGHTS, Columns, pooled_ability
 from llmfit.estimate.detail cimport Detail, detail_of
-from llmfit.estimate.estimate cimport Estimate, Settings, describe, effective_context, estimate, job_of
+from llmfit.estimate.estimate cimport Estimate, Settings, describe, effective_context, element_bytes, estimate, job_of
 from llmfit.estimate.fit cimport Candidate, better, comfortable, crowded
 from llmfit.estimate.job cimport Forms, Job
 from llmfit.estimate.machine cimport MAX_KINDS, Machine, Rate
@@ -62,7 +62,7 @@ cdef class Case:
     cdef const int* weights
 
     def __cinit__(
-        self, Catalog catalog, int row, int use_case=-1, double context=0, double n_seq=1, double element_bytes=2.0,
+        self, Catalog catalog, int row, int use_case=-1, double context=0, double n_seq=1, tuple cache_types=(),
         int runtime=-1, bytes quants=None,
     ):
         cdef const Columns* c = &catalog.columns
@@ -70,7 +70,7 @@ cdef class Case:
             raise IndexError(row)
         self.catalog = catalog
         self.quants = quants
-        self.settings = settings_of(catalog, context, n_seq, element_bytes, runtime, quants)
+        self.settings = settings_of(catalog, context, n_seq, cache_types, runtime, quants)
         self.row = row
         self.r = &c.rows[row]
         self.m = &c.models[self.r.shape]
@@ -95,7 +95,7 @@ cdef class Case:
         if context > 0:
             s.context = context
         if quants is not None:
-            s = settings_of(self.catalog, s.context, s.n_seq, s.element_bytes, s.runtime, quants)
+            s = settings_of(self.catalog, s.context, s.n_seq, (s.k_type, s.v_type), s.runtime, quants)
         return self._estimate(&host.machine, &s).best.level
 
     def candidates(self, Host host):
@@ -109,7 +109,7 @@ cdef class Case:
         cdef int runtime, kind, n, devices
         found = []
         for runtime in range(N_RUNTIMES):
-            if not (h.runtimes[self.m.format] >> runtime) & 1 or self.settings.runtime not in (-1, runtime):
+            if not (h.runtimes[self.m.format] & self.settings.runtimes) >> runtime & 1:
                 continue
             for kind in range(h.n_kinds):
                 if not h.gpu[runtime][kind].runs:
@@ -230,8 +230,8 @@ cdef class Case:
             "total": e.best.total, "required": e.best.required, "available": e.best.available,
             "params": self.m.params, "bits_per_weight": 8.0 * bytes_of(e.best.weights) / self.m.params,
             "context": e.context, "sessions": self.settings.n_seq, "micro_batch": self.catalog.columns.policy.ubatch,
-            "cache_bytes_per_token": self.m.cache_full * self.settings.element_bytes,
-            "window_cache_bytes_per_token": self.m.cache_window * self.settings.element_bytes,
+            "cache_bytes_per_token": self.m.cache_full * element_bytes(self.m, &self.settings),
+            "window_cache_bytes_per_token": self.m.cache_window * element_bytes(self.m, &self.settings),
             "window": self.m.window, "state_bytes": self.m.state_bytes * self.settings.n_seq,
             "shape_known": bool(known_shape(self.m)),
         }

@@ -20,12 +20,12 @@ TABLES = {
     "Attention": codes.ATTENTIONS, "LinearKind": codes.LINEAR_KINDS, "Format": codes.FORMATS,
     "Origin": codes.ORIGINS, "Role": codes.ROLES, "Tuning": codes.TUNINGS, "Confidence": codes.CONFIDENCES,
     "Method": codes.METHODS, "CacheType": codes.CACHE_TYPES, "SortKey": codes.SORT_KEYS, "Blocker": codes.BLOCKERS,
-    "Brief": codes.BRIEF,
+    "Brief": codes.BRIEF, "Backend": codes.BACKENDS,
 }  # fmt: skip
 PREFIXES = {"Format": "F_", "CacheType": "KV_", "SortKey": "BY_", "Method": "METHOD_", "Brief": "BRIEF_"}
 WORDS = {
     "UNKNOWN_ATTENTION": "", "NO_STATE": "", "NO_REASON": "", "EMBEDDER": "embedding", "ALWAYS_REASONING": "reasoning",
-    "UNKNOWN_TUNING": "unknown",
+    "UNKNOWN_TUNING": "unknown", "BACKEND_CPU": "cpu",
 }  # fmt: skip
 
 

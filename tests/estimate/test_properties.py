@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ Analyse = Callable[..., Ranking]
 
 @pytest.fixture(scope="module")
 def analyse(catalog: Catalog) -> Analyse:
-    """analyse(machine, what-if or None, context=, n_seq=, element_bytes=): the ranking."""
+    """analyse(machine, what-if or None, context=, n_seq=, cache_types=): the ranking."""
 
     def make(machine: Machine, whatif: WhatIf | None = None, **settings: float) -> Ranking:
         changed = machine if whatif is None else apply_whatif(machine, whatif, catalog.tables)
@@ -121,7 +122,7 @@ def test_more_bandwidth_never_slows(
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize(("key", "less", "more"), [
     ("context", 2048, 8192), ("context", 8192, 8193), ("context", 8192, 131072), ("n_seq", 1, 4),
-    ("element_bytes", 18 / 32, 34 / 32), ("element_bytes", 34 / 32, 2.0),
+    ("cache_types", (2, 2), (1, 1)), ("cache_types", (1, 1), (0, 0)), ("cache_types", (1, 2), (1, 1)),
 ])  # fmt: skip
 def test_a_larger_cache_never_needs_less(
     catalog: Catalog,
@@ -129,8 +130,8 @@ def test_a_larger_cache_never_needs_less(
     analyse: Analyse,
     name: str,
     key: str,
-    less: float,
-    more: float,
+    less: Any,
+    more: Any,
 ) -> None:
     small, large = (analyse(machine_of(name), None, **{key: value}) for value in (less, more))
     assert_no_level_falls(catalog, large, small, f"{key} {more} -> {less}")

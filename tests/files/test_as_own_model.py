@@ -71,7 +71,8 @@ def test_of_a_gguf_file(name: str, tmp_path: Path, catalog: Catalog) -> None:
     file, own = both(path, catalog)
     assert {key: own[key] for key in SAME} == {key: file[key] for key in SAME} | {"provider": "mine"}
     assert own["download"] is None and (own["verify_command"] is None) == (file["verify_command"] is None)
-    assert not own["verify_command"] or own["verify_command"].startswith("llama-bench -m ./'some model.gguf' -ngl ")
+    assert not own["verify_command"] or own["verify_command"].startswith("llama-bench -m './some model.gguf' -ngl ")
+    assert not own["run"] or own["run"][:3] == ["llama-server", "-m", "./some model.gguf"]
 
 
 @pytest.mark.parametrize("text", ["plain", 'a "quote" and \\', "tab\tand\nline", "é\u202e🙂", "\x00\x1f\x7f"])

@@ -184,7 +184,8 @@ def test_safetensors_are_exact(tmp_path: Path, catalog: Catalog) -> None:
     row = row_of(folder, "--gpu", "RTX 4090", "--runtime", "vllm")
     assert row["name"] == "a model" and row["installed"] is True and row["best_quant"] == "BF16"
     assert row["memory_breakdown_gb"]["weights"] == -(-model.weight_bytes * 1000 // (1 << 30)) / 1000
-    assert row["verify_command"].startswith("vllm bench latency --model 'a model' ")
+    assert row["verify_command"].startswith(f"vllm bench latency --model '{folder}' --max-model-len ")
+    assert row["run"][:3] == ["vllm", "serve", str(folder)]
     index = {"metadata": {"total_size": first + second},
              "weight_map": {name: "model-00001-of-00002.safetensors" for name in LAYERS}
              | {name: "model-00002-of-00002.safetensors" for name in ENDS}}  # fmt: skip

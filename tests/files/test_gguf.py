@@ -251,7 +251,8 @@ def test_row(tmp_path: Path) -> None:
     assert row["installed"] is True and row["base_model"] is None and row["license"] is None
     assert f"weights are exact: {total:,} bytes in 17 tensors, read from the file" in row["notes"]
     assert any("not recognised" in note for note in row["notes"])
-    assert row["verify_command"].startswith("llama-bench -m 'a model.gguf' -ngl 99 ")
+    assert row["verify_command"].startswith(f"llama-bench -m '{path}' -ngl 999 ")
+    assert row["run"][:3] == ["llama-server", "-m", str(path)]
     assert row_of(path, "--quant", "Q8_0")["fit_level"] == "too_tight"
 
 

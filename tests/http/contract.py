@@ -54,6 +54,8 @@ ROW: dict[str, str] = {
     "installed": "bool",
     "ollama_name": "str?",
     "verify_command": "str?",
+    "run": "[str]?",
+    "run_env": "dict",
     # beyond the keys that older clients know
     "download": "dict?",
     "memory_breakdown_gb": "dict",

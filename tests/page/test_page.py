@@ -282,8 +282,9 @@ def test_the_ring_is_around_the_best_in_any_order(tab: MakeTab, server: Server) 
 
 @pytest.mark.parametrize(
     ("query", "end"),
-    [("use_case=embedding", " --embedding"), ("concurrency=4&kv_quant=q8_0", " -c 32768 -np 4 -ctk q8_0 -ctv q8_0"),
-     ("gpu_count=0", " -c 8192 -ngl 0"), ("profile=dgx-h100&force_runtime=vllm&quant=BF16", " --max-model-len 8192")],
+    [("use_case=embedding", " --embeddings"), ("concurrency=4&kv_quant=q8_0", " -c 32768 -np 4 "),
+     ("concurrency=4&kv_quant=q8_0", " -ctk q8_0 -ctv q8_0"), ("gpu_count=0", " -c 8192 -np 1 "),
+     ("profile=dgx-h100&force_runtime=vllm&quant=BF16", " --max-model-len 8192")],
 )  # fmt: skip
 def test_the_command(tab: MakeTab, query: str, end: str) -> None:
     command = tab().open(f"?{query}").locator("#pick .command code").inner_text()

@@ -120,6 +120,7 @@ def options_module() -> str:
 TYPES = {
     "bool": "bool", "count": "int", "positive": "int", "number": "float", "amount": "float", "text": "str",
     "date": "str", "words": "str | Sequence[str]", "choices": "str | Sequence[str]", "names": "Sequence[str]",
+    "cache": "str",
 }  # fmt: skip
 
 

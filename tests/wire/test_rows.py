@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -173,6 +174,39 @@ def test_commands(simulated: Simulated) -> None:
         return row.run_mode in ("gpu", "cpu_only") and TOOLS[row.runtime] in words[0] and not files.isdisjoint(words)
 
     hold(simulated, check)
+
+
+def test_what_starts_a_row(simulated: Simulated) -> None:
+    """The command says every figure that the row stands for; null where there are no files or no server, and a note."""
+    reasons = {codes.NOTES[name] for name in ("convert", "convert_mlx", "no_server")}
+
+    def check(row: Row, system: System) -> object:
+        if row.run is None:
+            return row.run_env == {} and (row.fit_level == "too_tight" or not reasons.isdisjoint(row.notes))
+        words = dict(pairwise(row.run))
+        gpus = sum(part > 0 for part in row.per_device_gb)
+        if row.runtime == "llamacpp":
+            cells = -(-row.effective_context_length // 256) * 256
+            layers = words.get("-ngl")
+            return (
+                row.run[:2] == ("llama-server", "-hf") and row.run[2].endswith(f":{row.best_quant}")
+                and (words["-c"], words["-np"], words["-fa"]) == (str(cells), "1", "on")
+                and int(words["-b"]) >= int(words["-ub"]) >= 512
+                and (layers == "999" if row.run_mode in ("gpu", "moe_offload") else layers == "0" if system.has_gpu and
+                     row.run_mode == "cpu_only" else layers is None or 0 < int(layers) < 999)
+                and (("--n-cpu-moe" in words) == (row.run_mode == "moe_offload"))
+                and (("-ts" in words) == (row.run_mode == "gpu" and gpus > 1))
+            )  # fmt: skip
+        if row.runtime == "vllm":
+            return (
+                row.run[:3] == ("vllm", "serve", row.name)
+                and words["--max-model-len"] == str(row.effective_context_length) and words["--max-num-seqs"] == "1"
+                and words["--tensor-parallel-size"] == str(gpus)
+                and 0 < float(words["--gpu-memory-utilization"]) <= 0.92
+            )  # fmt: skip
+        return row.run[:2] == ("mlx_lm.server", "--model") and row.run[2] == (row.download and row.download.repo)
+
+    hold(simulated, check, tight=True)
 
 
 def test_downloads(simulated: Simulated) -> None:

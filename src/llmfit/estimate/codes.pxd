@@ -40,7 +40,7 @@ cdef enum:  # Method
     ROOFLINE, OFFLOAD_ROOFLINE, CPU_ROOFLINE, BACKEND_DEFAULT, METHOD_MEASURED
 
 cdef enum:  # CacheType
-    KV_F16, KV_Q8_0, KV_Q4_0
+    KV_F16, KV_Q8_0, KV_Q4_0, KV_BF16, KV_F32, KV_Q5_1, KV_Q5_0, KV_Q4_1, KV_IQ4_NL, KV_FP8, N_CACHE_TYPES
 
 cdef enum:  # SortKey
     BY_SCORE, BY_TPS, BY_PARAMS, BY_MEM, BY_CTX, BY_DATE, BY_USE_CASE
@@ -53,4 +53,7 @@ cdef enum:  # Brief
 # What makes a row impossible on this machine; NO_REASON where it runs.
 cdef enum:  # Blocker
     NO_REASON, TOO_BIG, NEEDS_NVIDIA, NEEDS_VLLM_GPU, NEEDS_APPLE, NEEDS_EXLLAMA, NEEDS_ONNX, NOT_FOR_RUNTIME
-    WRONG_QUANT
+    WRONG_QUANT, WRONG_CACHE
+
+cdef enum:  # Backend
+    CUDA, ROCM, METAL, VULKAN, SYCL, BACKEND_CPU, ASCEND, N_BACKENDS

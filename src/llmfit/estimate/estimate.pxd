@@ -15,8 +15,10 @@ from llmfit.estimate.speed cimport attention_gflop, expert_share, read_share
 cdef struct Settings:
     double context          # tokens; 0: the policy's default
     double n_seq            # sessions at once
-    double element_bytes    # of a cache element
+    double k_bytes, v_bytes # of a cache element: of keys, of values
+    int k_type, v_type      # codes.CACHE_TYPES
     int runtime             # only this one; -1: any
+    int runtimes            # bit r set: runtime r may be taken: it is the one asked for, and has these types of cache
     const unsigned char* quants     # by quantization: 1 where it is allowed; NULL: all are
     int extra_quant         # a GGUF label outside the ladder among them; -1: none
 
@@ -47,6 +49,14 @@ cdef inline double room_for_cache(const Machine* h, const Model* m, const Job* j
     return c.available * r.max_utilization - fixed
 
 
+cdef inline double element_bytes(const Model* m, const Settings* s) noexcept nogil:
+    """Bytes of a cache element, the mean over the keys and values of a model."""
+    cdef double elements = m.cache_full + m.cache_window
+    if s.k_bytes == s.v_bytes or elements <= 0:
+        return s.k_bytes
+    return s.k_bytes + (s.v_bytes - s.k_bytes) * (m.cache_full_v + m.cache_window_v) / elements
+
+
 cdef inline void weigh(Estimate* e, const Policy* p) noexcept nogil:
     """What every row of this shape brings into its score: speed, fit, and points off for what is too slow or barely fits."""
     cdef const Candidate* c = &e.best
@@ -68,12 +78,13 @@ cdef inline double effective_context(const Model* m, const Settings* s, const Po
 cdef inline Job job_of(const Machine* h, const Model* m, const Quant* quants, const Settings* s, double context, const Policy* p) noexcept nogil:
     """What does not depend on where the model lies, nor on its quantization."""
     cdef Job j
+    cdef double bytes = element_bytes(m, s)
     j.h, j.m, j.quants, j.p = h, m, quants, p
-    j.cache = milli_up(cache_bytes(m, context, s.n_seq, s.element_bytes, p.ubatch))
+    j.cache = milli_up(cache_bytes(m, context, s.n_seq, bytes, p.ubatch))
     j.compute = m.compute
     j.cpu_compute = m.cpu_compute
     j.n_seq = s.n_seq
-    j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, s.element_bytes)
+    j.cache_read = s.n_seq * cache_read_bytes(m, 0.5 * context, bytes)
     j.read_share = m.read_share if s.n_seq == 1 else read_share(m, s.n_seq, p)
     j.expert_share = expert_share(m, s.n_seq)
     j.factor = m.layer_factor
@@ -89,7 +100,7 @@ cdef inline void describe(const Machine* h, const Model* m, const Job* j, const 
     cdef double experts = low(milli_up(expert_bytes(m, q)), c.weights - 1) if c.mode == MOE_OFFLOAD else 0
     cdef double room = room_for_cache(h, m, j, c, experts, p)
     cdef double window = m.context if m.context else context
-    cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, s.element_bytes, p.ubatch)
+    cdef double usable = usable_tokens(m, bytes_of(room) - m.state_bytes * s.n_seq, s.n_seq, element_bytes(m, s), p.ubatch)
     e.context = <int>context
     e.usable = low(window, high(usable, context)) if c.fits else low(window, high(usable, 0))
     e.blocker = NO_REASON if c.fits else TOO_BIG
@@ -103,6 +114,7 @@ cdef inline void explain(
     """The estimate of a model that cannot run: of the forms that run here the smallest, else the smallest of all."""
     cdef Forms f
     cdef int runtime, runs, quant = -1, found_runs = 0, found = LLAMACPP, allowed = h.runtimes[m.format]
+    cdef int other_cache = 0            # a runtime that would do has no such cache
     cdef int wrong = s.quants != NULL   # no runtime has the model in an allowed quantization
     cdef double size = 0
     for runtime in range(N_RUNTIMES):
@@ -112,7 +124,8 @@ cdef inline void explain(
         if s.quants != NULL:
             keep_allowed(&f, m, runtime, quants, s.quants, &s.extra_quant)
         wrong = wrong and f.n == 0
-        runs = (allowed >> runtime) & 1
+        runs = (allowed & s.runtimes) >> runtime & 1
+        other_cache = other_cache or (f.n and (allowed & ~s.runtimes) >> runtime & 1)
         if f.n and (quant < 0 or runs > found_runs or (runs == found_runs and f.sizes[f.n - 1] < size)):
             quant, size, found, found_runs = f.quant[f.n - 1], f.sizes[f.n - 1], runtime, runs
     if quant < 0:  # the requested runtime has no form of this model
@@ -122,7 +135,9 @@ cdef inline void explain(
         allowed = 0
     e.best = impossible(h, j, size, quant, found)
     describe(h, m, j, &quants[quant], context, s, p, e)
-    if not (allowed >> found) & 1:
+    if not (allowed & s.runtimes) >> found & 1 and other_cache:
+        e.blocker = WRONG_CACHE
+    elif not (allowed >> found) & 1:
         e.blocker = h.blocker[m.format] if h.blocker[m.format] != NO_REASON else NOT_FOR_RUNTIME
     if wrong:
         e.blocker = WRONG_QUANT
@@ -136,10 +151,10 @@ cdef inline void estimate(
     cdef double context = effective_context(m, s, p)
     cdef Job j = job_of(h, m, quants, s, context, p)
     cdef Forms f
-    cdef int runtime, allowed = h.runtimes[m.format]
+    cdef int runtime, allowed = h.runtimes[m.format] & s.runtimes
     e.best.fits = 0
     for runtime in range(N_RUNTIMES):
-        if (allowed >> runtime) & 1 and (s.runtime < 0 or s.runtime == runtime):
+        if (allowed >> runtime) & 1:
             f = forms_of(m, weights, runtime, ladder)
             if s.quants != NULL:
                 keep_allowed(&f, m, runtime, quants, s.quants, &s.extra_quant)

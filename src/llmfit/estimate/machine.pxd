@@ -1,7 +1,7 @@
 # A machine as the rules see it: pools of memory, how fast each reads, what runs there.
 # Filled once per machine by _core.Machine; everything that does not depend on the model is hoisted to here.
 from libc.math cimport exp, fmax, log, pow
-from llmfit.estimate.codes cimport N_RUNTIMES
+from llmfit.estimate.codes cimport N_BACKENDS, N_RUNTIMES
 from llmfit.estimate.policy cimport Policy
 from llmfit.estimate.quant cimport MAX_SPEED_CLASSES
 
@@ -42,6 +42,11 @@ cdef struct Machine:
     int largest_kind        # its kind
     unsigned char runtimes[MAX_FORMATS] # by format: bit r set: runtime r can execute it here
     unsigned char blocker[MAX_FORMATS]  # by format: codes.Blocker where none can
+    # For commands: which devices a row lies on, as drivers number them.
+    unsigned char backend[MAX_DEVICES]  # of codes.BACKENDS
+    short number[MAX_DEVICES]           # among the devices of its backend
+    double free_share[MAX_DEVICES]      # of all of its memory, what is free
+    int of_backend[N_BACKENDS]          # how many devices there are, those that the environment hides too
 
 
 cdef inline double efficiency(double eta, double bandwidth, int is_moe, double speed_logit, const Policy* p) noexcept nogil:

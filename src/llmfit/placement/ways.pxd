@@ -85,7 +85,7 @@ cdef inline int forms_here(const Asked* a, const Machine* h, int shape, int runt
     """How many forms of a model a runtime can take on the machine."""
     cdef const Columns* c = a.c
     cdef const Model* m = &c.models[shape]
-    if not (h.runtimes[m.format] >> runtime) & 1 or (a.settings.runtime >= 0 and a.settings.runtime != runtime):
+    if not (h.runtimes[m.format] & a.settings.runtimes) >> runtime & 1:
         return 0
     f[0] = forms_of(m, &c.weights[shape * WEIGHTS], runtime, &c.ladder)
     if a.settings.quants != NULL:

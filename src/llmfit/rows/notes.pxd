@@ -8,6 +8,7 @@ from llmfit.estimate.fit cimport crowded
 from llmfit.estimate.machine cimport Machine
 from llmfit.estimate.model cimport Model, known_shape
 from llmfit.estimate.policy cimport Policy
+from llmfit.rows.servers cimport serves
 from llmfit.score.score cimport Row, on_task
 
 cdef enum:
@@ -16,10 +17,10 @@ cdef enum:
 cdef enum:  # NoteId
     NOTE_CONTEXT_CAPPED, NOTE_WINDOW_UNKNOWN, NOTE_SHAPE_UNKNOWN, NOTE_CACHE_BOUND, NOTE_SPLIT_LAYERS
     NOTE_TENSOR_PARALLEL, NOTE_EXPERTS_IN_RAM, NOTE_LAYERS_IN_RAM, NOTE_CPU_ONLY, NOTE_BANDWIDTH_UNKNOWN
-    NOTE_HEAVY_QUANT, NOTE_TIGHT_MEMORY, NOTE_SLOW, NOTE_CONVERT, NOTE_CONVERT_MLX, NOTE_EMBEDDING
+    NOTE_HEAVY_QUANT, NOTE_TIGHT_MEMORY, NOTE_SLOW, NOTE_CONVERT, NOTE_CONVERT_MLX, NOTE_NO_SERVER, NOTE_EMBEDDING
     NOTE_ENCODER_DECODER, NOTE_COMMUNITY, NOTE_BASE_CHECKPOINT, NOTE_NARROW, NOTE_OFF_TASK, NOTE_UNPROVEN, NOTE_SUPERSEDED
     NOTE_TOO_BIG, NOTE_NEEDS_NVIDIA, NOTE_NEEDS_VLLM_GPU, NOTE_NEEDS_APPLE, NOTE_NEEDS_EXLLAMA, NOTE_NEEDS_ONNX
-    NOTE_NOT_FOR_RUNTIME, NOTE_WRONG_QUANT, N_NOTES
+    NOTE_NOT_FOR_RUNTIME, NOTE_WRONG_QUANT, NOTE_WRONG_CACHE, N_NOTES
 
 cdef enum:  # NoteField
     FIELD_NONE, FIELD_CONTEXT, FIELD_WINDOW, FIELD_DEVICES, FIELD_OFFLOADED, FIELD_MISSING, FIELD_NEWER
@@ -41,6 +42,9 @@ cdef struct Wire:
     Text confidence_labels[4]
     Text methods[5]
     Text bandwidth_sources[6]
+    Text cache_types[N_CACHE_TYPES]     # without quotes, as llama.cpp calls them; as vLLM does
+    Text vllm_cache_types[N_CACHE_TYPES]
+    Text visible[N_BACKENDS]            # variables that choose devices, as members of an object
     const Text* quants      # without quotes
     Piece pieces[MAX_PIECES]
     int note_start[N_NOTES + 1]
@@ -141,6 +145,8 @@ cdef inline void put_notes(
             put_note(b, w, NOTE_SLOW, &first, t, e, m, 0)
         if repository(t, m, e).size == 0:
             put_note(b, w, NOTE_CONVERT_MLX if e.best.runtime == MLX else NOTE_CONVERT, &first, t, e, m, 0)
+        elif not serves(r, m, e.best.runtime):
+            put_note(b, w, NOTE_NO_SERVER, &first, t, e, m, 0)
     if r.role == EMBEDDER:
         put_note(b, w, NOTE_EMBEDDING, &first, t, e, m, 0)
     if m.attention == ENCODER_DECODER:

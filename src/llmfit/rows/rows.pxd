@@ -10,6 +10,8 @@ from llmfit.rows.notes cimport RowText, Wire, hundredths, put_notes, repository,
 from llmfit.estimate.parts cimport Parts, parts_of
 from llmfit.estimate.policy cimport Policy
 from llmfit.estimate.quant cimport Quant
+from llmfit.rows.run_command cimport put_run
+from llmfit.rows.verify_command cimport put_verify
 from llmfit.score.score cimport Row
 from llmfit.score.verdict cimport Components, Verdict, tenths
 
@@ -38,63 +40,6 @@ cdef inline void put_devices(Buffer* b, const Estimate* e, const Detail* d, cons
         if i:
             put(b, b",", 1)
         put_fixed(b, part, 3)
-
-
-cdef inline void put_own_name(Buffer* b, const RowText* t) noexcept nogil:
-    """The id without its owner: what a converted copy is called."""
-    cdef Py_ssize_t i, start = 0
-    for i in range(t.id.size):
-        if t.id.data[i] == 47:
-            start = i + 1
-    put(b, t.id.data + start, t.id.size - start)
-
-
-cdef inline void put_command(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
-    """One command that measures what the row estimates; null where several memories or devices share the work.
-
-    A model that must be converted first is named as the converter names its copy. Ids are checked at packing: nothing
-    needs quoting.
-    """
-    cdef int half = e.context // 2
-    if not e.best.fits or (e.best.mode != GPU and e.best.mode != CPU_ONLY):
-        put(b, b"null", 4)
-    elif e.best.runtime == LLAMACPP:
-        if t.of_file and m.format == F_GGUF:
-            put(b, b'"llama-bench -m ', 16)
-            put_text(b, t.gguf)
-        elif t.gguf.size:
-            put(b, b'"llama-bench -hf ', 17)
-            put_text(b, t.gguf)
-            put(b, b":", 1)
-            put_text(b, w.quants[e.best.quant])
-        else:
-            put(b, b'"llama-bench -m ', 16)
-            put_own_name(b, t)
-            put(b, b"-", 1)
-            put_text(b, w.quants[e.best.quant])
-            put(b, b".gguf", 5)
-        if e.best.mode == GPU:
-            put(b, b" -ngl 99", 8)
-        else:
-            put(b, b" -ngl 0", 7)
-        put(b, b" -fa 1 -p 512 -n 128 -d ", 24)
-        put_int(b, half)
-        put(b, b'"', 1)
-    elif e.best.runtime == VLLM:
-        put(b, b'"vllm bench latency --model ', 28)
-        put_text(b, t.id)
-        put(b, b" --batch-size 1 --output-len 128 --input-len ", 45)
-        put_int(b, half)
-        put(b, b'"', 1)
-    else:
-        put(b, b'"mlx_lm.benchmark --model ', 26)
-        if repository(t, m, e).size:
-            put_text(b, repository(t, m, e))
-        else:
-            put_own_name(b, t)
-            put(b, b"-", 1)
-            put_text(b, w.quants[e.best.quant])
-        put(b, b' -p 512 -g 128"', 15)
 
 
 cdef inline void put_download(Buffer* b, const Wire* w, const RowText* t, const Model* m, const Estimate* e) noexcept nogil:
@@ -152,9 +97,9 @@ cdef inline void put_parts(Buffer* b, const Parts* t, int known, int in_ram) noe
 
 
 cdef inline size_t row_room(const RowText* t, const Machine* h) noexcept nogil:
-    """More bytes than the row can take: its constant part, 4 KiB of keys, figures and notes, a figure per device."""
+    """More bytes than the row can take: its constant part, 5 KiB of keys, figures and notes, a figure per device."""
     return (
-        t.facts.size + t.notes.size + 2 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 32 * <size_t>h.n_devices + 4096
+        t.facts.size + t.notes.size + 8 * (t.id.size + t.gguf.size + t.mlx.size) + t.newer.size + 64 * <size_t>h.n_devices + 5120
     )
 
 
@@ -168,6 +113,7 @@ cdef inline void put_row(
     cdef Parts t_ms = parts_of(h, m, e, q, d.disk, s, p)
     cdef double spread = d.spread
     cdef int on_gpu = e.best.mode != CPU_ONLY
+    cdef double each = (d.compute + d.overhead) / e.best.devices if e.best.fits and e.best.devices else 0    # of a device
     put_text(b, t.facts)
     put(b, b',"usable_context":', 18)
     put_int(b, <long long>e.usable)
@@ -264,5 +210,6 @@ cdef inline void put_row(
         put(b, b'],"installed":true,"verify_command":', 36)
     else:
         put(b, b'],"installed":false,"verify_command":', 37)
-    put_command(b, w, t, m, e)
+    put_verify(b, w, t, m, e, h, s)
+    put_run(b, w, t, r, m, e, h, q, s, p, d.cache, each)
     put(b, b'}', 1)

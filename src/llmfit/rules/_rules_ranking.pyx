@@ -440,7 +440,7 @@ def fits_somewhere(*, double ram, double size, double gpu=0, double context=8192
         h.n_devices, h.n_kinds, h.count[0], h.capacity[0] = 1, 1, 1, gpu
         h.gpu[<int>LLAMACPP][0].runs, h.gpu[<int>LLAMACPP][0].max_utilization = 1, 1
     s.last[<int>LLAMACPP], s.smallest, s.cache_full = size, smallest or size, cache_full
-    asked.context, asked.n_seq, asked.element_bytes, asked.runtime = context, 1, 2, -1
+    asked.context, asked.n_seq, asked.k_bytes, asked.v_bytes, asked.runtimes = context, 1, 2, 2, -1
     return sketch.fits_somewhere(&h, &s, &asked, &p)
 
 

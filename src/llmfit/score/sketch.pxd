@@ -102,19 +102,21 @@ cdef inline int fits_somewhere(const Machine* h, const Sketch* m, const Settings
 
     What is closer to a limit than a sketch is exact is left to the estimate. `s.quants` is not regarded.
     """
-    cdef int allowed = h.runtimes[m.format], runtime, k
+    cdef int allowed = h.runtimes[m.format] & s.runtimes, runtime, k
     cdef double ram = high(h.ram, 1.0), tokens = s.context if s.context > 0 else p.default_context
     cdef double context = low(m.context, tokens) if m.context else tokens
     cdef double windowed = low(context * s.n_seq, m.window * s.n_seq + p.ubatch) if m.window else context * s.n_seq
     cdef double cache = (
-        s.element_bytes * (pad256(context * s.n_seq) * m.cache_full + pad256(windowed) * m.cache_window) + m.state * s.n_seq
+        s.k_bytes * (pad256(context * s.n_seq) * m.cache_full + pad256(windowed) * m.cache_window) + m.state * s.n_seq
     ) / 1073741.824
     cdef double slack = 2.0 + 1e-6 * (m.smallest + cache), beside
     cdef int divisible = 0, unsure = 0
+    if s.k_bytes != s.v_bytes:
+        return -1
     if m.smallest + cache - slack > h.gpu_total + ram:
         return 0
     for runtime in range(N_RUNTIMES):
-        if m.last[runtime] <= 0 or not (allowed >> runtime) & 1 or (s.runtime >= 0 and s.runtime != runtime):
+        if m.last[runtime] <= 0 or not (allowed >> runtime) & 1:
             continue
         beside = m.last[runtime] + cache + slack
         divisible = divisible or (runtime == LLAMACPP and h.n_devices)
