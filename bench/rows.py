@@ -47,6 +47,14 @@ JOINED = {
     "ssm_conv", "q_lora_rank", "qk_nope_head_dim", "per_layer_embedding", "moe_latent_size",
 }  # fmt: skip
 RUNTIMES = {"mlx": "mlx", "vllm": "vllm", "sglang": "vllm"}
+PLANNED = frozenset(
+    ("", "llamacpp", "ollama", "llamafile", "lmstudio", "ik_llama.cpp", *RUNTIMES)
+)  # engines we plan for
+VARIANTS = {"llamafile": "llamafile", "ik_llama.cpp": "ik"}  # builds of llama.cpp with figures of their own
+BACKENDS = {
+    "nvidia": ("cuda", "vulkan"), "amd": ("rocm", "vulkan"), "intel": ("sycl", "vulkan"), "apple": ("metal",),
+    "cpu": ("cpu",),
+}  # fmt: skip
 FREE_FORMATS = {"bf16", "gguf"}
 
 
@@ -60,6 +68,59 @@ class Row(msgspec.Struct):
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def wrong_with(cells: dict[str, str]) -> str:
+    """Why a row of a speed table cannot be what was measured; empty where nothing speaks against it."""
+    try:
+        total = float(cells["params_b"])
+        active = float(cells["active_params_b"] or total)
+        speeds = [float(cells[name]) for name in ("measured_tps", "prefill_tps") if cells.get(name)]
+        rest = [float(cells.get(name) or 1) for name in ("spec_bandwidth_gbps", "batch", "n_gpus")]
+        tokens = float(cells["context_tokens"] or 0)
+    except ValueError as error:
+        return str(error)
+    if active > total * 1.001:
+        return f"active_params_b {active:g} is more than params_b {total:g}"
+    if not speeds:
+        return "neither measured_tps nor prefill_tps"
+    if min(speeds) <= 0 or min(rest) <= 0 or total <= 0 or tokens < 0:
+        return "a speed, bandwidth, batch, device count or size is not above zero"
+    backend, vendor = cells.get("backend") or "", cells["vendor"]
+    if vendor not in BACKENDS:
+        return f"vendor {vendor!r} is none of {', '.join(BACKENDS)}"
+    if backend and backend not in BACKENDS[vendor]:
+        return f"backend {backend!r} does not run on {cells['hardware_name']}: {', '.join(BACKENDS[vendor])}"
+    return ""
+
+
+def measured(path: Path) -> list[dict[str, str]]:
+    """The rows of a speed table. ValueError that names file, line and fault of the first row that cannot be."""
+    found = read(path)
+    for line, cells in enumerate(found, start=2):
+        wrong = wrong_with(cells)
+        if wrong:
+            raise ValueError(f"{path.name}:{line}: {wrong}")
+    return found
+
+
+def planned(cells: dict[str, str]) -> bool:
+    """Whether llmfit plans for the engine of a row: others are kept for what they say of a device."""
+    return cells.get("engine", "") in PLANNED
+
+
+def has_prompt(cells: dict[str, str]) -> bool:
+    """Whether a row holds a prompt's speed: of 256 tokens or more, not one that a prefix cache answered."""
+    speed = float(cells.get("prefill_tps") or 0)
+    return (
+        speed > 0 and float(cells.get("prompt_tokens") or 512) >= 256 and (cells["engine"] != "vllm" or speed < 20000)
+    )
+
+
+def depth_of(cells: dict[str, str], prompt: float) -> float:
+    """Tokens in the cache before the prompt: a bench's depth where the note says so, else what the context leaves."""
+    tokens = float(cells["context_tokens"] or 0)
+    return max(tokens - (64 if "@d" in (cells.get("note") or "") else prompt), 0.0)
 
 
 @functools.cache
@@ -194,7 +255,7 @@ def machine_of(cells: dict[str, str]) -> Machine:
 def runtime_of(cells: dict[str, str]) -> tuple[str, str | None]:
     """(runtime, variant) of an engine's name."""
     engine = cells.get("engine") or "llamacpp"
-    return RUNTIMES.get(engine, "llamacpp"), engine if engine == "llamafile" else None
+    return RUNTIMES.get(engine, "llamacpp"), VARIANTS.get(engine)
 
 
 def label_of(quant: str) -> str:
