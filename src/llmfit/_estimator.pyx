@@ -6,6 +6,7 @@ llmfit/query/estimator.py is the Python face of this; here is no rule of its own
 from llmfit._catalog cimport Catalog, Host
 from llmfit.estimate.codes cimport *
 from llmfit.ranking.columns cimport load_model
+from llmfit.estimate.compute cimport device_compute_bytes, host_compute_bytes
 from llmfit.estimate.evidence cimport bandwidth_is_known, confidence_by_spread, spread_of
 from llmfit.estimate.fit cimport Candidate
 from llmfit.estimate.job cimport Job, decode_ms
@@ -87,6 +88,15 @@ cdef class Shape:
     def compute(self, double ubatch=512, double context=0, bint flash=True):
         """Bytes of the compute buffer; without flash attention `context` (of all sequences) matters."""
         return compute_bytes(&self.model, ubatch) if flash else plain_compute_bytes(&self.model, ubatch, context)
+
+    def reserved(self, double context, double ubatch=512, double outputs=1):
+        """(device, host): bytes of llama.cpp's compute buffers with flash attention, every layer on the device.
+
+        `context`: of one sequence; `outputs`: tokens of a batch whose logits are wanted: a server's slots, a library's all.
+        """
+        return (
+            device_compute_bytes(&self.model, context, ubatch, outputs), host_compute_bytes(&self.model, context, ubatch)
+        )
 
     def decode(self, Host host, int runtime, int quant, double tokens, double element_bytes=2, double weights=0, bint on_cpu=False, double n_seq=1):
         """One token of each of `n_seq` sessions with `tokens` in the cache, the whole model on one device (the first; or the CPU): its parts, in ms.
