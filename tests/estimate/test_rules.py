@@ -27,7 +27,7 @@ SKETCHES = {"sketch_of", "row_sketch_of", "raise_fastest", "fastest_of", "most_t
 NOT_SHOWN = PARTS | ADDS | SKETCHES
 CONCEPTS = (
     "quant", "model", "tensors", "tensor_list", "tensor_blocks", "gguf_mix", "gguf",
-    "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",
+    "compute", "memory", "machine", "speed", "job", "fit", "score", "verdict", "evidence",
     "sketch", "remaining",
 )  # fmt: skip
 

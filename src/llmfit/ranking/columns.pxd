@@ -103,8 +103,7 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.context = <int>f[26 * n + i]
     m.attention = <int>f[27 * n + i]
     m.format = <int>f[28 * n + i]
-    m.tied = <int>f[29 * n + i]
-    m.is_moe = <int>f[30 * n + i]
+    m.tied, m.is_moe = <int>f[29 * n + i], <int>f[30 * n + i]
     m.gemma = <int>f[31 * n + i]
     m.kv_unknown = <int>f[32 * n + i]
     m.own_quant = <int>f[33 * n + i]
@@ -123,9 +122,7 @@ cdef inline Model load_model(const double* f, int n, int i, const Policy* p) noe
     m.tp_sizes = <unsigned long long>f[46 * n + i]
     m.file_bytes = f[47 * n + i]
     m.disk_bytes = f[48 * n + i]
-    m.indexer_layers = <int>f[49 * n + i]
-    m.indexer_width = <int>f[50 * n + i]
-    m.csa_layers = <int>f[51 * n + i]
+    m.indexer_layers, m.indexer_width, m.csa_layers = <int>f[49 * n + i], <int>f[50 * n + i], <int>f[51 * n + i]
     m.hca_layers = <int>f[52 * n + i]
     m = complete(m)
     m.layer_factor = layer_factor(&m, p)
