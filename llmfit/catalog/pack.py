@@ -8,6 +8,7 @@ text gives the same bytes. Bad data is refused with ``file:line: message``.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from array import array
 from pathlib import Path
@@ -110,9 +111,19 @@ class Packed(msgspec.Struct, frozen=True):
     of_file: bool = False  # the one model is that of a file
 
 
+PLAIN_SIZE = re.compile(r"([0-9.]+)([MBT])(?:-A[0-9.]+[MB])?$")
+SIZE_UNITS = {"M": 1e6, "B": 1e9, "T": 1e12}
+MOST_OFF = 0.15  # of the count, as the contract says
+
+
 def size_label(model: records.Model) -> str:
-    """``7B``, ``8x7B``, ``30B-A3B`` as the name states it, else the count: ``70.6B``, ``596M``."""
-    if model.nominal_size:
+    """``7B``, ``8x7B``, ``30B-A3B`` as the name states it, else, or where the count is another, the count: ``70.6B``,
+    ``596M``. A copy pruned of experts still has its original's size in its name.
+    """
+    stated = PLAIN_SIZE.match(model.nominal_size or "")
+    if model.nominal_size and (
+        not stated or abs(float(stated[1]) * SIZE_UNITS[stated[2]] / model.params_total - 1) <= MOST_OFF
+    ):
         return model.nominal_size
     if model.params_total >= 999.5e6:
         return f"{model.params_total / 1e9:.1f}".removesuffix(".0") + "B"

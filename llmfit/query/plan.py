@@ -222,12 +222,13 @@ def more_bandwidth(trial: Trial, machine: Machine, row: Row, target: float | Non
 
 
 def alternatives(trial: Trial, machine: Machine) -> list[KvAlternative]:
-    """The model under every type of KV cache, where there is room for all of it."""
+    """The model under each type of KV cache no larger than f16, the largest first, where all has room."""
     roomy = with_vram(machine, ROOMY, ROOMY * STEP)
     found: list[KvAlternative] = []
     context, sessions, _, runtime, quants = trial.settings
     runtime = codes.RUNTIMES.index(trial.on(roomy).runtime)
-    for name in codes.CACHE_TYPES:
+    sizes = dict(zip(codes.CACHE_TYPES, codes.CACHE_BYTES, strict=True))
+    for name in sorted((name for name in sizes if sizes[name] <= sizes["f16"]), key=lambda name: -sizes[name]):
         both = codes.CACHE_TYPES.index(name)
         row = Trial(trial.catalog, trial.index, (context, sessions, (both, both), runtime, quants)).on(roomy)
         cache = row.memory_breakdown_gb.kv_cache

@@ -98,8 +98,14 @@ def assignments(function: str, target: str) -> dict[int, str]:
     text = (KERNEL / "ranking/columns.pxd").read_text()
     body = text[text.index(f" {function}(") :]
     body = body[: body.find("\ncdef ", 10)] if "\ncdef " in body[10:] else body
-    pattern = rf"{target}\.(\w+) = (?:<[\w ]+>)?f\[(?:(\d+) \* )?(n \+ )?i\]"
-    return {int(times) if times else 1 if one else 0: name for name, times, one in re.findall(pattern, body)}
+    read = {}
+    for line in body.splitlines():
+        fields, _, values = line.partition(" = ")
+        columns = re.findall(r"f\[(?:(\d+) \* )?(n \+ )?i\]", values)
+        names = re.findall(rf"\b{target}\.(\w+)", fields)
+        if len(names) == len(columns):
+            read |= {int(times or bool(one)): name for name, (times, one) in zip(names, columns, strict=True)}
+    return read
 
 
 def test_shape_columns_are_read_in_order() -> None:

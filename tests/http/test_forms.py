@@ -63,7 +63,9 @@ def flat(row: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in row.items():
         if key == "download" and value is None:
             value = {"repo": None, "files": None}
-        if isinstance(value, dict):
+        if key == "run_env":  # its keys are no columns
+            cells[key] = json.dumps(value, separators=(",", ":")) if value else ""
+        elif isinstance(value, dict):
             cells |= flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             words = all(isinstance(part, str | int | float) and " " not in str(part) for part in value)

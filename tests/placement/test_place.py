@@ -55,7 +55,7 @@ def test_a_way_is_the_row_of_the_machine_with_that_much_left(engine: Engine, fac
             for way in Case(engine.catalog.core, [index], 8192).ways(host, left):
                 quant = engine.catalog.quants[way[3]].name
                 rows = [
-                    Trial(engine.catalog, index, (8192, 1, 2.0, -1, mask)).on(less)
+                    Trial(engine.catalog, index, (8192, 1, (0, 0), -1, mask)).on(less)
                     for mask in (quant_mask(engine.catalog, quant), None)
                 ]
                 row = next(row for row in rows if row.total_memory_gb == way[8] / 1000)

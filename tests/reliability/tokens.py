@@ -21,14 +21,14 @@ FLAGS = (
 
 
 def token_files(folder: Path) -> One:
-    """A token file with bytes changed: refused in one line, or every line of it a token that is taken, nothing else."""
+    """A token file with bytes changed: refused in one line, or every line of it but comments a token that is taken."""
     path = folder / "tokens"
 
     def one(chance: random.Random) -> None:
         data = bytes_of(chance, FILE * chance.choice((1, 1, 1, 40)))
         path.write_bytes(data)
         tokens = access.Tokens(str(path))
-        lines = [line.strip() for line in data.splitlines() if line.strip()]
+        lines = [line for each in data.splitlines() if (line := each.strip()) and not line.startswith(b"#")]
         assert all(tokens.takes(f"Bearer {line.decode()}") for line in chance.sample(lines, min(3, len(lines))))
         more = lines[0] + b"x"
         assert not tokens.takes(None) and not tokens.takes("Bearer ")

@@ -27,7 +27,7 @@ cdef struct Sketch:
     float active            # billions of parameters used per token
     float layers            # each as much as its kind takes
     int window, context
-    unsigned char format, is_moe
+    unsigned char format, is_moe, compressed
 
 cdef struct Member:
     # Of a base model.
@@ -61,6 +61,7 @@ cdef inline Sketch sketch_of(const Model* m, const int* weights, const Ladder* l
     s.read = bytes_of(s.smallest) * m.read_share * 1e-9
     s.active, s.layers = m.active * 1e-9, m.n_layers * m.layer_factor
     s.window, s.context, s.format, s.is_moe = m.window, m.context, m.format, m.is_moe
+    s.compressed = m.cache_csa + m.cache_hca > 0
     return s
 
 
@@ -105,31 +106,29 @@ cdef inline int fits_somewhere(const Machine* h, const Sketch* m, const Settings
     cdef int allowed = h.runtimes[m.format] & s.runtimes, runtime, k
     cdef double ram = high(h.ram, 1.0), tokens = s.context if s.context > 0 else p.default_context
     cdef double context = low(m.context, tokens) if m.context else tokens
-    cdef double windowed = low(context * s.n_seq, m.window * s.n_seq + p.ubatch) if m.window else context * s.n_seq
-    cdef double cache = (
-        s.k_bytes * (pad256(context * s.n_seq) * m.cache_full + pad256(windowed) * m.cache_window) + m.state * s.n_seq
-    ) / 1073741.824
+    # each session's cache lies apart; a type for keys and one for values make the cache lie between two bounds
+    cdef double cells = pad256(context) * m.cache_full + pad256(low(context, m.window + p.ubatch) if m.window else context) * m.cache_window
+    cdef double state = m.state * s.n_seq / 1073741.824, each = cells * s.n_seq / 1073741.824
+    cdef double least = each * low(s.k_bytes, s.v_bytes) + state, cache = each * high(s.k_bytes, s.v_bytes) + state
     cdef double slack = 2.0 + 1e-6 * (m.smallest + cache), beside
-    cdef int divisible = 0, unsure = 0
-    if s.k_bytes != s.v_bytes:
-        return -1
-    if m.smallest + cache - slack > h.gpu_total + ram:
+    cdef int divisible = 0, unsure = m.compressed   # compressed layers are counted by an estimate alone
+    if m.smallest + least - slack > h.gpu_total + ram:
         return 0
     for runtime in range(N_RUNTIMES):
         if m.last[runtime] <= 0 or not (allowed >> runtime) & 1:
             continue
         beside = m.last[runtime] + cache + slack
         divisible = divisible or (runtime == LLAMACPP and h.n_devices)
-        if runtime == LLAMACPP and beside + m.cpu_compute + h.cpu.context <= ram:
+        if runtime == LLAMACPP and not m.compressed and beside + m.cpu_compute + h.cpu.context <= ram:
             return 1
         for k in range(h.n_kinds):
-            if h.gpu[runtime][k].runs and (
+            if h.gpu[runtime][k].runs and not m.compressed and (
                 beside + m.compute + h.gpu[runtime][k].context <= h.capacity[h.first[k]] * h.gpu[runtime][k].max_utilization
             ):
                 return 1
-            unsure = unsure or m.smallest + cache - slack <= h.capacity[h.first[k]]
+            unsure = unsure or m.smallest + least - slack <= h.capacity[h.first[k]]
             divisible = divisible or (runtime == VLLM and h.count[k] > 1)
-        unsure = unsure or (runtime == LLAMACPP and m.smallest + cache + m.cpu_compute + h.cpu.context - slack <= ram)
+        unsure = unsure or (runtime == LLAMACPP and m.smallest + least + m.cpu_compute + h.cpu.context - slack <= ram)
     return -1 if divisible or unsure else 0
 
 
