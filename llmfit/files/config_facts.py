@@ -153,5 +153,14 @@ def mamba_facts(c: Config, hidden: int) -> dict[str, Any]:
 
 
 def sparse_facts(c: Config, words: list[str]) -> dict[str, Any]:
-    """What layers keep beside or instead of keys and values: an indexer's keys, compressed ones."""
-    return {}
+    """What layers keep beside or instead of keys and values: an indexer's keys (a shared indexer's stand in another
+    layer), cells of several tokens behind a window of keys (DeepSeek-V4).
+    """
+    width, csa, hca = c.count("index_head_dim"), words.count("sparse"), words.count("heavy")
+    if csa or hca:
+        facts = {"n_full_attn_layers": 0, "n_kv_heads": 1, "v_head_dim": 0, "full_attention_layers": ()}
+        window = c.count("sliding_window") or 128
+        return {**facts, "sliding_window": window, "csa_layers": csa, "hca_layers": hca, "indexer_width": width}
+    types = c.words("indexer_types")
+    own = sum(word == "indexed" and "shared" not in types[at : at + 1] for at, word in enumerate(words))
+    return {"indexer_layers": own, "indexer_width": width} if own and width else {}

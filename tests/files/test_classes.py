@@ -76,3 +76,23 @@ def test_a_composite_with_an_untied_head_keeps_it() -> None:
     silent = config.model_of("x", {"model_type": "internvl", "text_config": text}).counts
     tied = config.model_of("x", {"model_type": "internvl", "text_config": text, "tie_word_embeddings": True}).counts
     assert silent is not None and tied is not None and silent.text - tied.text == 1536 * 50048
+
+
+SPARSE = [
+    ("deepseek_v4", {"compress_ratios": [0, 0] + [4, 128] * 20 + [4]},
+     {"csa_layers": 21, "hca_layers": 20, "indexer_width": 128, "sliding_window": 128, "n_kv_heads": 1}),
+    ("deepseek_v32", {}, {"indexer_layers": 61, "indexer_width": 128}),
+    ("glm_moe_dsa", {"indexer_types": ["full"] * 3 + ["shared", "shared", "full", "shared"] * 18 + ["shared"] * 3},
+     {"indexer_layers": 21, "indexer_width": 128}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "more", "wanted"), SPARSE, ids=[kind for kind, _, _ in SPARSE])
+def test_what_sparse_attention_keeps(kind: str, more: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """The layers with indexer keys of their own and with compressed cells, as llama.cpp b11739 allocates them: V4-Flash
+    259 MiB at 32k tokens, V3.2 2,684 (tests/estimate/test_cache_golden.py has the formulas).
+    """
+    published = next(case["config"] for case in CASES if case["model_type"] == kind and "index_topk" in case["config"])
+    said = {key: value for key, value in published.items() if key not in ("layer_types", "compress_rates")}
+    facts = config.model_of("config.json", said | more).facts
+    assert {key: facts[key] for key in wanted} == wanted
