@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUDGET = HERE / "budget.json"
-REPETITIONS = 20
+REPETITIONS = 10
 YARDSTICK = "test_yardstick"
 
 

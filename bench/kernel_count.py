@@ -1,7 +1,7 @@
 """Analyses of the catalog, for an instruction counter: ``python bench/kernel_count.py N MACHINE...``.
 
 One on each machine, then N more on the last. ``MACHINE:top``: only what the first five rows need. bench/gate.py runs it
-under callgrind with N = 0 and N = 20 and subtracts, so that start-up does not count.
+under callgrind with N = 0 and N = 10 and subtracts, so that start-up does not count.
 """
 
 from __future__ import annotations
